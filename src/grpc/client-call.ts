@@ -1,0 +1,148 @@
+/**
+ * The one small interface that every client behaviour is written against.
+ *
+ * It is the common shape of grpc-js's `InterceptingCallInterface` and of its channel's `Call`, so the same interceptor
+ * runs at every door: as an interceptor (messages are objects), behind a channel (messages are bytes).
+ *
+ * Inside our stack, whatever the door: a failed unary call has no `onReceiveMessage(null)` (the door adds it), and
+ * `startRead` is called once by the caller of a unary response.
+ *
+ * @packageDocumentation
+ */
+import type { CallCredentials, CallOptions, InterceptorOptions, Metadata, NextCall, StatusObject } from '@grpc/grpc-js';
+import type { InmeshCallOptions, MethodKind } from '../call.ts';
+import type { EndpointBook } from '../balance/book.ts';
+
+/** Flags and write callback of a message. */
+export type MessageContext = Parameters<ReturnType<NextCall>['sendMessageWithContext']>[0];
+/** TLS facts about the peer. */
+export type AuthContext = NonNullable<ReturnType<ReturnType<NextCall>['getAuthContext']>>;
+/** What grpc-js knows of a method at the interceptor door. */
+export type MethodDefinition = InterceptorOptions['method_definition'];
+/** The server call that a client call is made for. */
+export type ParentCall = NonNullable<CallOptions['parent']>;
+
+/** Hears the answer to a call: metadata?, then messages, then exactly one status. */
+export interface CallListener {
+  onReceiveMetadata(metadata: Metadata): void;
+  onReceiveMessage(message: unknown): void;
+  onReceiveStatus(status: StatusObject): void;
+}
+
+/** One call, or one attempt at it, seen from above. */
+export interface ClientCall {
+  start(metadata: Metadata, listener: CallListener): void;
+  sendMessageWithContext(context: MessageContext, message: unknown): void;
+  startRead(): void;
+  halfClose(): void;
+  cancelWithStatus(code: number, details: string): void;
+  getPeer(): string;
+  getAuthContext(): AuthContext | null;
+}
+
+/** A channel below all our behaviours: bytes in, bytes out. Carriers are opened here. */
+export interface ByteChannel {
+  open(info: CallInfo): ClientCall;
+}
+
+/** What is true of every call through one door of one client. */
+export interface Door {
+  readonly kind: 'interceptors' | 'channel';
+  /** The target as the user wrote it, e.g. `dns:///atlas:50051`; empty when an interceptor alone cannot know it. */
+  readonly target: string;
+  /** The channel below, for carriers. Undefined at an interceptor whose client came without `mesh.options()`. */
+  readonly channel: ByteChannel | undefined;
+  /** The endpoints of that channel. Undefined when the balancing is not ours. */
+  readonly book: EndpointBook | undefined;
+}
+
+/** What one attempt wants from the picker, and what the picker tells back. Reaches it through `Metadata.getOptions()`. */
+export interface AttemptContext {
+  /** Only this endpoint will do; when it is not ready the attempt is dropped, never queued. */
+  pin: string | undefined;
+  /** Endpoints already tried, to be avoided while there is another. */
+  avoid: ReadonlySet<string> | undefined;
+  /** True when the load of this RPC is counted by whoever pinned it (a carrier counts items). */
+  counted: boolean;
+  /** The endpoint picked, as `host:port`; empty until then. */
+  picked: string;
+  /** True from the moment a stream was opened on a connection. False at the end: the server provably never saw it. */
+  started: boolean;
+  /** Behaviours that have already handled the call at another door of the same client. */
+  behaviours: readonly string[];
+}
+
+/** What is known about a call when it starts. One object per call; `attempt` has one per attempt. */
+export interface CallInfo {
+  /** `/pkg.Service/Method`. */
+  readonly method: string;
+  /** Undefined at the channel door as long as nobody has told. */
+  readonly kind: MethodKind | undefined;
+  /** On `Clock.nowMs`; `Infinity`: none. */
+  readonly deadlineMs: number;
+  readonly host: string | undefined;
+  readonly credentials: CallCredentials | undefined;
+  readonly parent: ParentCall | undefined;
+  readonly propagateFlags: number | undefined;
+  readonly options: InmeshCallOptions | undefined;
+  /** Present where messages are objects. */
+  readonly definition: MethodDefinition | undefined;
+  readonly door: Door;
+  /** Set by retry for each attempt, by coalescing for each carrier. */
+  readonly attempt: AttemptContext | undefined;
+  /** Place in the stack of the nearest behaviour of ours above; interceptors must not decrease (pipeline.ts). */
+  readonly stage: number;
+}
+
+/** Makes the call below. Call it only for a call that will be started, and then start it at once. */
+export type NextClientCall = (info: CallInfo) => ClientCall;
+
+/** A client behaviour. State lives in the closure that made it. */
+export type ClientInterceptor = (info: CallInfo, next: NextClientCall) => ClientCall;
+
+/** A fresh context for one attempt. */
+export function attemptContext(part?: Partial<AttemptContext>): AttemptContext {
+  return { pin: undefined, avoid: undefined, counted: false, picked: '', started: false, behaviours: [], ...part };
+}
+
+/** A layer that passes everything on; behaviours override what they care about. It is its lower call's listener itself. */
+export class ForwardingCall implements ClientCall, CallListener {
+  protected readonly lower: ClientCall;
+  protected upper!: CallListener;
+
+  constructor(lower: ClientCall) {
+    this.lower = lower;
+  }
+  start(metadata: Metadata, listener: CallListener): void {
+    this.upper = listener;
+    this.lower.start(metadata, this);
+  }
+  sendMessageWithContext(context: MessageContext, message: unknown): void {
+    this.lower.sendMessageWithContext(context, message);
+  }
+  startRead(): void {
+    this.lower.startRead();
+  }
+  halfClose(): void {
+    this.lower.halfClose();
+  }
+  cancelWithStatus(code: number, details: string): void {
+    this.lower.cancelWithStatus(code, details);
+  }
+  getPeer(): string {
+    return this.lower.getPeer();
+  }
+  getAuthContext(): AuthContext | null {
+    return this.lower.getAuthContext();
+  }
+  // One declared parameter each: grpc-js tells a finished listener by `onReceiveMetadata.length === 1`.
+  onReceiveMetadata(metadata: Metadata): void {
+    this.upper.onReceiveMetadata(metadata);
+  }
+  onReceiveMessage(message: unknown): void {
+    this.upper.onReceiveMessage(message);
+  }
+  onReceiveStatus(status: StatusObject): void {
+    this.upper.onReceiveStatus(status);
+  }
+}
