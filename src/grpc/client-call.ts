@@ -5,13 +5,15 @@
  * runs at every door: as an interceptor (messages are objects), behind a channel (messages are bytes).
  *
  * Inside our stack, whatever the door: a failed unary call has no `onReceiveMessage(null)` (the door adds it), and
- * `startRead` is called once by the caller of a unary response.
+ * nobody may count on `startRead` for a unary response (it comes at the channel door only).
  *
  * @packageDocumentation
  */
+import type { AsyncResource } from 'node:async_hooks';
 import type { CallCredentials, CallOptions, InterceptorOptions, Metadata, NextCall, StatusObject } from '@grpc/grpc-js';
 import type { InmeshCallOptions, MethodKind } from '../call.ts';
 import type { EndpointBook } from '../balance/book.ts';
+import type { CallRecord } from '../observe/call-record.ts';
 
 /** Flags and write callback of a message. */
 export type MessageContext = Parameters<ReturnType<NextCall>['sendMessageWithContext']>[0];
@@ -68,6 +70,8 @@ export interface AttemptContext {
   picked: string;
   /** True from the moment a stream was opened on a connection. False at the end: the server provably never saw it. */
   started: boolean;
+  /** A stream: how long it lasts says nothing about the endpoint. */
+  readonly streaming: boolean;
   /** Behaviours that have already handled the call at another door of the same client. */
   behaviours: readonly string[];
 }
@@ -90,8 +94,14 @@ export interface CallInfo {
   readonly door: Door;
   /** Set by retry for each attempt, by coalescing for each carrier. */
   readonly attempt: AttemptContext | undefined;
-  /** Place in the stack of the nearest behaviour of ours above; interceptors must not decrease (pipeline.ts). */
+  /** Place in the stack of the nearest behaviour of ours above; -1: none. Places must increase (pipeline.ts). */
   readonly stage: number;
+  /** Makes the call below the whole stack. */
+  readonly bottom: NextClientCall;
+  /** The context in which the app made the call; what is done for it later (a retry, a turn in a queue) runs in it. */
+  readonly scope: AsyncResource;
+  /** The spans above, for layers below; absent when the call is not traced. */
+  readonly record?: CallRecord | undefined;
 }
 
 /** Makes the call below. Call it only for a call that will be started, and then start it at once. */
@@ -102,7 +112,7 @@ export type ClientInterceptor = (info: CallInfo, next: NextClientCall) => Client
 
 /** A fresh context for one attempt. */
 export function attemptContext(part?: Partial<AttemptContext>): AttemptContext {
-  return { pin: undefined, avoid: undefined, counted: false, picked: '', started: false, behaviours: [], ...part };
+  return { pin: undefined, avoid: undefined, counted: false, picked: '', started: false, streaming: false, behaviours: [], ...part };
 }
 
 /** A layer that passes everything on; behaviours override what they care about. It is its lower call's listener itself. */

@@ -1,0 +1,53 @@
+/**
+ * What the bench must show, and how a figure is judged against it.
+ *
+ * @packageDocumentation
+ */
+import type { Spread } from './stats.ts';
+import type { VariantName } from './variants.ts';
+
+/** Least number of rounds that a ratio is judged on. */
+export const ROUNDS_TO_JUDGE = 9;
+
+/** `--gate` fails below this share of a committed median: far enough down that a busy machine does not trip it. */
+export const GATE_SHARE = 0.65;
+
+/** A bound on a variant's ratio to bare. */
+export interface Budget {
+  readonly variants: readonly VariantName[];
+  /** Callers at a time. */
+  readonly callers: number;
+  /** Calls per second (more is better) or median latency (less is better). */
+  readonly metric: 'rate' | 'p50';
+  /** Least ratio for `rate`, greatest for `p50`. */
+  readonly target: number;
+}
+
+/** Bounds on ratios, over a real connection. */
+export const BUDGETS: readonly Budget[] = [
+  { variants: ['empty-interceptors', 'empty-channel'], callers: 64, metric: 'rate', target: 0.97 },
+  { variants: ['default-interceptors', 'default-channel', 'default-both'], callers: 64, metric: 'rate', target: 0.93 },
+  { variants: ['coalesce-interceptors', 'coalesce-channel'], callers: 256, metric: 'rate', target: 4.5 },
+  {
+    variants: ['default-interceptors', 'default-channel', 'default-both', 'coalesce-interceptors', 'coalesce-channel'],
+    callers: 1,
+    metric: 'p50',
+    target: 1.03,
+  },
+];
+
+/** Bounds on the client CPU that the default stack adds to a call over a fake channel, in microseconds. */
+export const LAYER_BUDGET_US = { budget: 15, goal: 10 } as const;
+
+/** How a figure stands to its bound. `noise`: past the bound, but no further than bare strays from itself. */
+export type Verdict = 'holds' | 'noise' | 'missed';
+
+/**
+ * A ratio holds if its median is at or past the target, or inside the interval that bare measured twice shows in the
+ * same rounds.
+ */
+export function judge(budget: Pick<Budget, 'metric' | 'target'>, ratio: Spread, noise: Spread): Verdict {
+  const past = budget.metric === 'rate' ? ratio.median >= budget.target : ratio.median <= budget.target;
+  if (past) return 'holds';
+  return ratio.median >= noise.min && ratio.median <= noise.max ? 'noise' : 'missed';
+}

@@ -1,0 +1,50 @@
+/**
+ * The service that is measured, loaded the way most applications load theirs (proto-loader, a generated client class).
+ *
+ * @packageDocumentation
+ */
+import { fileURLToPath } from 'node:url';
+import {
+  type ClientUnaryCall,
+  loadPackageDefinition,
+  type requestCallback,
+  type ServiceClientConstructor,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+
+/** Request and answer of `Echo.Say`. */
+export interface Msg {
+  id: number;
+  text: string;
+}
+
+/** A generated client's unary method. */
+export type Say = (request: Msg, callback: requestCallback<Msg>) => ClientUnaryCall;
+
+/** What a call ends with. */
+export type Done = (error: ServiceError | null, answer?: Msg) => void;
+
+/** One call of `Echo.Say` through some client. */
+export type Call = (request: Msg, done: Done) => void;
+
+/** 32 bytes, so that a message is a small one. */
+export const TEXT: string = 'x'.repeat(32);
+
+function load(): ServiceClientConstructor {
+  const definition = loadSync(fileURLToPath(new URL('echo.proto', import.meta.url)));
+  let node: unknown = loadPackageDefinition(definition);
+  for (const part of ['inmesh', 'bench', 'Echo']) node = (node as Record<string, unknown>)[part];
+  return node as ServiceClientConstructor;
+}
+
+/** The generated client class; its `service` is the server's definition. */
+export const Echo: ServiceClientConstructor = load();
+
+/** The unary method of a client, as a plain function. */
+export function sayOf(client: InstanceType<ServiceClientConstructor>): Call {
+  const say = client['Say'] as unknown as Say;
+  return (request, done) => {
+    say.call(client, request, done);
+  };
+}

@@ -1,0 +1,107 @@
+/**
+ * Command line of the bench.
+ *
+ * @packageDocumentation
+ */
+import { parseArgs } from 'node:util';
+import { VARIANT_NAMES, type VariantName } from './variants.ts';
+
+/** What is run, and for how long. */
+export interface Flags {
+  /** `calls`: real connections. `layers`: a fake channel, one process. */
+  readonly suite: 'calls' | 'layers';
+  /** Closed-loop callers at a time, one cell each. */
+  readonly callers: readonly number[];
+  /** Alternating rounds; each starts its processes anew. */
+  readonly rounds: number;
+  /** Measured time of a cell. */
+  readonly sliceMs: number;
+  /** Unmeasured time of each process before its first cell. */
+  readonly warmMs: number;
+  readonly variants: readonly VariantName[];
+  /** No round is begun that would not fit. */
+  readonly limitMs: number;
+  /** Fewer, shorter slices. */
+  readonly quick: boolean;
+  readonly json: string | undefined;
+  readonly gate: boolean;
+  readonly writeBaseline: boolean;
+  readonly help: boolean;
+}
+
+/** A flag that makes no sense. Shown without a stack. */
+export class FlagError extends Error {
+  override readonly name = 'FlagError';
+}
+
+/** Text of `--help`. */
+export const USAGE = `npm run bench -- [layers] [flags]
+  --callers 1,16,64,256   closed-loop callers at a time
+  --rounds 9              alternating rounds (fewer than 9 are shown, not judged)
+  --slice-ms 600          measured time of one cell
+  --variants NAMES        some of: ${VARIANT_NAMES.join(', ')} (bare and bare-again always run)
+  --quick                 3 rounds of short slices, < 90 s
+  --json FILE             every figure of every round
+  --gate                  fail only below 65 % of the medians in bench/baseline.json
+  --write-baseline        write these medians to bench/baseline.json
+layers: CPU that each layer adds to a call over a fake channel, no network. Takes --rounds, --quick, --json, --gate, --write-baseline.`;
+
+const SPEC = {
+  callers: { type: 'string' },
+  rounds: { type: 'string' },
+  'slice-ms': { type: 'string' },
+  variants: { type: 'string' },
+  quick: { type: 'boolean' },
+  json: { type: 'string' },
+  gate: { type: 'boolean' },
+  'write-baseline': { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+function integer(flag: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new FlagError(`--${flag}: expected a whole number from ${min} to ${max}, got "${text}"`);
+  }
+  return value;
+}
+
+function variantName(text: string): VariantName {
+  const name = VARIANT_NAMES.find((known) => known === text);
+  if (name === undefined) throw new FlagError(`--variants: unknown variant "${text}"; known: ${VARIANT_NAMES.join(', ')}`);
+  return name;
+}
+
+function parse(argv: readonly string[]): ReturnType<typeof parseArgs<{ options: typeof SPEC; allowPositionals: true }>> {
+  try {
+    return parseArgs({ args: [...argv], options: SPEC, allowPositionals: true });
+  } catch (error) {
+    throw new FlagError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Reads the command line; throws {@link FlagError}. */
+export function parseFlags(argv: readonly string[]): Flags {
+  const { values, positionals } = parse(argv);
+  const [suite = 'calls', extra] = positionals;
+  if ((suite !== 'layers' && suite !== 'calls') || extra !== undefined) {
+    throw new FlagError(`unexpected "${extra ?? suite}"; the only suite to name is "layers"`);
+  }
+  const quick = values.quick ?? false;
+  const chosen = values.variants?.split(',').map(variantName) ?? VARIANT_NAMES;
+  const callers = (values.callers ?? '1,16,64,256').split(',').map((text) => integer('callers', text, 1, 4096));
+  return {
+    suite,
+    callers: [...new Set(callers)],
+    rounds: integer('rounds', values.rounds ?? (quick ? '3' : '9'), 1, 99),
+    sliceMs: integer('slice-ms', values['slice-ms'] ?? (quick ? '250' : '600'), 20, 10_000),
+    warmMs: quick ? 400 : 1000,
+    variants: VARIANT_NAMES.filter((name) => name === 'bare' || name === 'bare-again' || chosen.includes(name)),
+    limitMs: quick ? 85_000 : 700_000,
+    quick,
+    json: values.json,
+    gate: values.gate ?? false,
+    writeBaseline: values['write-baseline'] ?? false,
+    help: values.help ?? false,
+  };
+}

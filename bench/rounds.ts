@@ -1,0 +1,171 @@
+/**
+ * The alternating rounds. Each round starts every process anew (so that the luck of one process is a sample, not a
+ * bias), and measures all variants one after another at each number of callers, in an order of its own.
+ *
+ * @packageDocumentation
+ */
+import { performance } from 'node:perf_hooks';
+import { type Random, seededRandom } from '../src/random.ts';
+import { Child, type Cores } from './child.ts';
+import type { Hello, RunResult, Usage } from './protocol.ts';
+import type { VariantName } from './variants.ts';
+
+/** One variant at one number of callers in one round. */
+export interface Cell {
+  readonly variant: VariantName;
+  readonly callers: number;
+  readonly round: number;
+  readonly callsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** CPU microseconds per call. */
+  readonly clientCpuUs: number;
+  readonly serverCpuUs: number;
+  /** Calls in one batch; undefined where nothing was batched. */
+  readonly perCarrier: number | undefined;
+}
+
+/** What a run is made of. */
+export interface Plan {
+  readonly variants: readonly VariantName[];
+  readonly callers: readonly number[];
+  readonly rounds: number;
+  readonly sliceMs: number;
+  readonly warmMs: number;
+  readonly limitMs: number;
+  readonly cores: Cores;
+}
+
+/** What a run gave. */
+export interface Outcome {
+  readonly cells: readonly Cell[];
+  /** Rounds finished. */
+  readonly rounds: number;
+  /** Variants that this checkout lacks, with the reason. */
+  readonly absent: ReadonlyMap<VariantName, string>;
+  /** Cells that could not be measured, in words. */
+  readonly faults: readonly string[];
+}
+
+/** Time a cell may take past its slices before it counts as stuck. */
+const GRACE_MS = 15_000;
+/** Callers while a fresh process warms up. */
+const WARM_CALLERS = 64;
+
+interface Pair {
+  readonly variant: VariantName;
+  readonly client: Child;
+  readonly server: Child;
+}
+
+/** Runs the rounds; `say` hears of progress. `live` holds the processes at any time, for whoever must stop them. */
+export async function runRounds(plan: Plan, live: Set<Child>, say: (line: string) => void): Promise<Outcome> {
+  const cells: Cell[] = [];
+  const absent = new Map<VariantName, string>();
+  const faults: string[] = [];
+  const beganMs = performance.now();
+  const random = seededRandom(1);
+  let rounds = 0;
+  while (rounds < plan.rounds) {
+    const usedMs = performance.now() - beganMs;
+    if (rounds > 0 && usedMs + usedMs / rounds > plan.limitMs) {
+      say(`stopped after ${rounds} of ${plan.rounds} rounds: the next would not fit into ${plan.limitMs / 1000} s`);
+      break;
+    }
+    try {
+      const pairs = new Set(await startPairs(plan, absent, faults, live, say));
+      // A pair that failed may still answer later: it is out of this round.
+      const attempt = async (pair: Pair, work: () => Promise<unknown>): Promise<void> => {
+        try {
+          await work();
+        } catch (error) {
+          pairs.delete(pair);
+          faults.push(`${pair.variant}: ${error instanceof Error ? error.message : String(error)}`);
+        }
+      };
+      for (const pair of pairs) await attempt(pair, () => warm(pair, plan.warmMs));
+      for (const callers of plan.callers) {
+        for (const pair of shuffled([...pairs], random)) {
+          await attempt(pair, async () => cells.push(await measure(pair, callers, rounds, plan.sliceMs)));
+        }
+      }
+    } finally {
+      await stopAll(live);
+    }
+    rounds++;
+    say(`round ${rounds}/${plan.rounds} done, ${Math.round((performance.now() - beganMs) / 1000)} s`);
+  }
+  return { cells, rounds, absent, faults };
+}
+
+/** Ends every process that is still there. */
+export async function stopAll(live: Set<Child>): Promise<void> {
+  const children = [...live];
+  live.clear();
+  await Promise.all(children.map((child) => child.stop()));
+}
+
+/** A random order, so that no variant always runs after the same other. */
+function shuffled<T>(items: readonly T[], random: Random): T[] {
+  return items
+    .map((item) => ({ item, at: random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+}
+
+async function startPairs(
+  plan: Plan,
+  absent: Map<VariantName, string>,
+  faults: string[],
+  live: Set<Child>,
+  say: (line: string) => void,
+): Promise<Pair[]> {
+  const start = async (file: string, args: readonly string[], core: string | undefined): Promise<{ child: Child; hello: Hello }> => {
+    const child = new Child(file, args, core);
+    live.add(child);
+    return { child, hello: await child.hello() };
+  };
+  const startPair = async (variant: VariantName): Promise<Pair | undefined> => {
+    try {
+      const server = await start('server.ts', [variant], plan.cores.server);
+      if ('absent' in server.hello) return skip(variant, server.hello.absent);
+      const client = await start('client.ts', [variant, String(server.hello.port)], plan.cores.client);
+      if ('absent' in client.hello) return skip(variant, client.hello.absent);
+      return { variant, client: client.child, server: server.child };
+    } catch (error) {
+      faults.push(error instanceof Error ? error.message : String(error));
+      return undefined;
+    }
+  };
+  const skip = (variant: VariantName, reason: string): undefined => {
+    absent.set(variant, reason);
+    say(`SKIPPED ${variant}: ${reason}`);
+  };
+  const wanted = plan.variants.filter((variant) => !absent.has(variant));
+  const pairs = await Promise.all(wanted.map(startPair));
+  return pairs.filter((pair) => pair !== undefined);
+}
+
+async function warm(pair: Pair, warmMs: number): Promise<void> {
+  await pair.client.ask<RunResult>({ do: 'run', callers: WARM_CALLERS, warmMs: 0, sliceMs: warmMs }, warmMs + GRACE_MS);
+}
+
+async function measure(pair: Pair, callers: number, round: number, sliceMs: number): Promise<Cell> {
+  const warmMs = Math.max(50, sliceMs / 4);
+  const before = await pair.server.ask<Usage>({ do: 'usage' }, GRACE_MS);
+  const ran = await pair.client.ask<RunResult>({ do: 'run', callers, warmMs, sliceMs }, sliceMs + warmMs + GRACE_MS);
+  const after = await pair.server.ask<Usage>({ do: 'usage' }, GRACE_MS);
+  if (ran.failed > 0) throw new Error(`${ran.failed} calls failed at ${callers} callers, the first with: ${ran.firstError}`);
+  if (ran.calls === 0) throw new Error(`no call was answered within ${sliceMs} ms at ${callers} callers`);
+  return {
+    variant: pair.variant,
+    callers,
+    round,
+    callsPerSecond: (ran.calls * 1000) / ran.elapsedMs,
+    p50Ms: ran.p50Ms,
+    p99Ms: ran.p99Ms,
+    clientCpuUs: ran.cpuUs / ran.calls,
+    serverCpuUs: (after.cpuUs - before.cpuUs) / (after.served - before.served),
+    perCarrier: ran.carriers > 0 ? ran.items / ran.carriers : undefined,
+  };
+}

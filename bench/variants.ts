@@ -1,0 +1,112 @@
+/**
+ * What is compared: the same generated client and the same handler, with more and more of inmesh in between.
+ *
+ * @packageDocumentation
+ */
+import { type ClientOptions, Server } from '@grpc/grpc-js';
+
+/** Variants, in the order of the tables. */
+export const VARIANT_NAMES = [
+  'bare',
+  'bare-again',
+  'empty-interceptors',
+  'empty-channel',
+  'default-interceptors',
+  'default-channel',
+  'default-both',
+  'coalesce-interceptors',
+  'coalesce-channel',
+] as const;
+
+/** Name of a variant: what runs, and at which door. */
+export type VariantName = (typeof VARIANT_NAMES)[number];
+
+/** What a mesh counts, as far as the bench reads it. */
+export interface BatchCounts {
+  /** Batch RPCs sent. */
+  readonly carriers: number;
+  /** Calls that travelled in them. */
+  readonly items: number;
+}
+
+/** The client side of a variant. */
+export interface ClientSetup {
+  readonly options: ClientOptions;
+  readonly counts: (() => BatchCounts) | undefined;
+}
+
+/** How each side of a variant is made. Both throw {@link AbsentError} where this checkout lacks what they need. */
+export interface Variant {
+  /** What the variant is, in a few words. */
+  readonly about: string;
+  readonly client: () => Promise<ClientSetup>;
+  readonly server: () => Promise<Server>;
+}
+
+/** A variant that this checkout cannot make; it is skipped aloud. */
+export class AbsentError extends Error {
+  override readonly name = 'AbsentError';
+}
+
+/** The part of inmesh's public API that the bench stands on. */
+interface Inmesh {
+  createMesh(policy?: { coalesce?: 'auto' }): BenchMesh;
+  MeshServer: new () => Server;
+}
+
+interface BenchMesh {
+  client(): ClientOptions;
+  options(): ClientOptions;
+  interceptors(): NonNullable<ClientOptions['interceptors']>;
+  stats(): BatchCounts;
+}
+
+const MODULE = '../src/index.ts';
+
+async function inmesh(): Promise<Inmesh> {
+  try {
+    return (await import(MODULE)) as Inmesh;
+  } catch (error) {
+    throw new AbsentError(`src/index.ts does not load: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** The doors without behaviours. Loaded on use: a bare process loads nothing of ours. */
+export function empty(): Promise<typeof import('./empty.ts')> {
+  return import('./empty.ts');
+}
+
+type Door = 'interceptors' | 'channel';
+
+/** A client of `createMesh()`, with coalescing or without, at a door. */
+export async function meshClient(door: Door, coalesce: boolean): Promise<ClientSetup> {
+  const { createMesh } = await inmesh();
+  const mesh = createMesh(coalesce ? { coalesce: 'auto' } : {});
+  const options = door === 'channel' ? mesh.client() : { ...mesh.options(), interceptors: mesh.interceptors() };
+  return { options, counts: () => mesh.stats() };
+}
+
+const bareClient = async (): Promise<ClientSetup> => ({ options: {}, counts: undefined });
+const bareServer = async (): Promise<Server> => new Server();
+const meshServer = async (): Promise<Server> => new (await inmesh()).MeshServer();
+const emptyClient = async (door: Door): Promise<ClientSetup> => {
+  const { emptyChannel, emptyInterceptors } = await empty();
+  return { options: door === 'channel' ? emptyChannel() : emptyInterceptors(), counts: undefined };
+};
+
+/** Every variant by name. */
+export const VARIANTS: Readonly<Record<VariantName, Variant>> = {
+  bare: { about: 'grpc-js as it comes', client: bareClient, server: bareServer },
+  'bare-again': { about: 'the same once more: how far bare strays from itself', client: bareClient, server: bareServer },
+  'empty-interceptors': { about: 'door 1 without behaviours', client: () => emptyClient('interceptors'), server: bareServer },
+  'empty-channel': { about: 'door 2 without behaviours', client: () => emptyClient('channel'), server: bareServer },
+  'default-interceptors': { about: 'createMesh() at door 1', client: () => meshClient('interceptors', false), server: bareServer },
+  'default-channel': { about: 'createMesh() at door 2', client: () => meshClient('channel', false), server: bareServer },
+  'default-both': { about: 'createMesh() at door 2, MeshServer', client: () => meshClient('channel', false), server: meshServer },
+  'coalesce-interceptors': {
+    about: 'coalescing at door 1, MeshServer',
+    client: () => meshClient('interceptors', true),
+    server: meshServer,
+  },
+  'coalesce-channel': { about: 'coalescing at door 2, MeshServer', client: () => meshClient('channel', true), server: meshServer },
+};

@@ -1,0 +1,106 @@
+/** The application's process: renders pages at a fixed rate, whatever becomes of them (open loop), and reports. */
+import diagnostics from 'node:diagnostics_channel';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AtlasClient } from './atlas.ts';
+import { type AppConfig, type ToApp, tell } from './messages.ts';
+import { publish, registerNames, TARGET } from './names.ts';
+import { planPage, WARM_UP } from './pages.ts';
+import { Records } from './records.ts';
+import { Renderer } from './render.ts';
+import { telemetry } from './telemetry.ts';
+
+/** What an act's client file exports. */
+interface ClientFile {
+  readonly connect: (target: string) => AtlasClient;
+  readonly mesh?: { stats(): object; close(): Promise<void> };
+}
+
+const config = JSON.parse(process.argv[2] ?? '{}') as AppConfig;
+const CONNECT_MS = 10_000;
+
+// Node publishes every HTTP/2 stream that the process opens: a count of RPCs on the wire that asks neither grpc-js nor the mesh.
+let streams = 0;
+diagnostics.subscribe('http2.client.stream.created', () => streams++);
+
+let records = new Records();
+let healthyCpuUs = 0;
+let finishing = false;
+let base = process.cpuUsage();
+
+registerNames();
+const { connect, mesh } = (await import(config.clientFile)) as ClientFile;
+const client = connect(TARGET);
+
+process.on('message', (message: ToApp) => {
+  if (message.kind === 'names') publish(message.addresses);
+  else if (message.kind === 'warm-up') void warmUp();
+  else if (message.kind === 'measure') void measure();
+  else if (message.kind === 'finish') finishing = true;
+  else {
+    if (records.phase === 'healthy') healthyCpuUs = cpuUs();
+    records.phase = message.phase;
+  }
+});
+process.on('disconnect', () => process.exit(0));
+process.on('SIGINT', () => {}); // Ctrl-C reaches the whole group; the runner decides.
+tell({ kind: 'loaded' });
+client.waitForReady(Date.now() + CONNECT_MS, (error) => {
+  if (error !== undefined) throw error;
+  tell({ kind: 'connected' });
+});
+
+async function warmUp(): Promise<void> {
+  await renderPages(WARM_UP, (page) => page < config.warmUpPages);
+  tell({ kind: 'warm' });
+}
+
+async function measure(): Promise<void> {
+  records = new Records();
+  const streamsBefore = streams;
+  const meshBefore = meshCounters();
+  base = process.cpuUsage();
+  const progress = setInterval(() => tell({ kind: 'progress', ...counted() }), 500);
+  await renderPages(0, (page) => page < config.pages || !finishing);
+  clearInterval(progress);
+  const used = cpuUs();
+  const meshAfter = meshCounters();
+  const meshUsed =
+    meshAfter && Object.fromEntries(Object.entries(meshAfter).map(([name, value]) => [name, value - (meshBefore?.[name] ?? 0)]));
+  const result = { ...records.result(), streams: streams - streamsBefore, cpuUs: used, healthyCpuUs, mesh: meshUsed };
+  client.close();
+  await mesh?.close();
+  await telemetry()?.flush();
+  process.send?.({ kind: 'done', result }, () => process.exit(0));
+}
+
+/** Starts pages from `first` on, one each 1/rate seconds, while `more` says so, and waits for the last to end. */
+async function renderPages(first: number, more: (page: number) => boolean): Promise<void> {
+  const renderer = new Renderer(client, records, config.deadlineMs);
+  const everyMs = 1000 / config.rate;
+  const startMs = performance.now();
+  const running: Promise<void>[] = [];
+  for (let page = 0; more(page); page++) {
+    const dueMs = startMs + page * everyMs;
+    const waitMs = dueMs - performance.now();
+    if (waitMs > 0) await sleep(waitMs);
+    const number = first + page;
+    const render = (): Promise<void> => renderer.render(number, planPage(config.seed, number, config.fanout, config.places), dueMs);
+    running.push(telemetry()?.inPage(number, render) ?? render());
+  }
+  await Promise.all(running);
+}
+
+function cpuUs(): number {
+  const used = process.cpuUsage(base);
+  return used.user + used.system;
+}
+
+function counted(): { pages: number; calls: number; lost: number } {
+  return { pages: records.pages, calls: records.calls, lost: records.lost };
+}
+
+function meshCounters(): Record<string, number> | null {
+  if (mesh === undefined) return null;
+  const entries = Object.entries(mesh.stats()).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
+  return Object.fromEntries(entries);
+}

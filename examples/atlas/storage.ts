@@ -1,0 +1,81 @@
+/**
+ * What a replica stores: places (read-only) and page views, in SQLite. Each access waits as for a disk first: some 2 ms,
+ * 20 times that on a slow replica, and only a few at a time. That is what makes a slow replica hurt as it does in life: past
+ * its capacity its callers queue.
+ */
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { Place } from './atlas.ts';
+import { chance } from './chance.ts';
+import type { ReplicaConfig } from './messages.ts';
+
+/** Reads that a replica has in flight at most: as many as Node's own thread pool. */
+const AT_A_TIME = 4;
+/** A read waits from MIN_WAIT_MS up to twice that, by the seed. */
+const MIN_WAIT_MS = 1.4;
+
+export class Storage {
+  readonly #placeById: StatementSync;
+  readonly #placesByPrefix: StatementSync;
+  readonly #noteView: StatementSync;
+  readonly #next: () => number;
+  readonly #waiting: (() => void)[] = [];
+  #free = AT_A_TIME;
+  #factor = 1;
+
+  constructor(config: ReplicaConfig) {
+    const places = new DatabaseSync(config.placesFile, { readOnly: true });
+    this.#placeById = places.prepare(PLACE_BY_ID);
+    this.#placesByPrefix = places.prepare(PLACES_BY_PREFIX);
+    const views = new DatabaseSync(config.viewsFile);
+    views.exec('PRAGMA busy_timeout = 2000; PRAGMA synchronous = OFF;');
+    this.#noteView = views.prepare('INSERT INTO view (page) VALUES (?) ON CONFLICT (page) DO NOTHING');
+    this.#next = chance(config.seed);
+  }
+
+  /** The fault switch: from now on every wait takes `factor` times as long. */
+  slowDown(factor: number): void {
+    this.#factor = factor;
+  }
+
+  async place(id: number): Promise<Place | undefined> {
+    await this.#read();
+    return readPlace(this.#placeById, id);
+  }
+
+  async search(prefix: string, limit: number): Promise<readonly Place[]> {
+    await this.#read();
+    return readPrefix(this.#placesByPrefix, prefix, limit);
+  }
+
+  async recordView(page: string): Promise<void> {
+    await this.#read();
+    this.#noteView.run(page);
+  }
+
+  /** Waits for its turn, then for the simulated disk. */
+  async #read(): Promise<void> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const waitMs = MIN_WAIT_MS * (1 + this.#next()) * this.#factor;
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
+    const waiting = this.#waiting.shift();
+    if (waiting === undefined) this.#free++;
+    else waiting();
+  }
+}
+
+const COLUMNS = 'id, name, country, population, latitude, longitude';
+/** Reads one place by its number. */
+export const PLACE_BY_ID: string = `SELECT ${COLUMNS} FROM place WHERE id = ?`;
+/** Reads the largest places between two names. */
+export const PLACES_BY_PREFIX: string = `SELECT ${COLUMNS} FROM place WHERE name >= ? AND name < ? ORDER BY population DESC, id LIMIT ?`;
+
+/** Runs PLACE_BY_ID. */
+export function readPlace(statement: StatementSync, id: number): Place | undefined {
+  return statement.get(id) as unknown as Place | undefined;
+}
+
+/** Runs PLACES_BY_PREFIX. */
+export function readPrefix(statement: StatementSync, prefix: string, limit: number): readonly Place[] {
+  return statement.all(prefix, `${prefix}\u{10ffff}`, limit) as unknown as Place[];
+}

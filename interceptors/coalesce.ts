@@ -1,0 +1,65 @@
+/**
+ * Coalescing: unary calls that wait together go together, and every caller gets its own answer.
+ *
+ * - Scope: per attempt, innermost: what retry sends again joins a later batch. Unary methods that policy says so for.
+ * - Joins only what shares a batch key: method, authority, credentials, options, and every metadata key outside a small
+ *   allow-list are equal. A lone call goes out as it is; an endpoint without inmesh gets plain calls.
+ * - Rejects nothing: what can't travel in a batch travels alone.
+ * - State: queues and learned capabilities, one set per channel.
+ * - Source: Nagle's idea at the end of the event-loop turn; ioredis' auto-pipelining, TiKV's BatchCommands; cases K1-K22.
+ *
+ * @packageDocumentation
+ */
+import type { ResolvedCoalesceOptions } from '../src/batch/options.ts';
+import type { Clock } from '../src/clock.ts';
+import { BatchKeys } from '../src/grpc/batch-key.ts';
+import type { ByteChannel, ClientInterceptor, Door } from '../src/grpc/client-call.ts';
+import { CoalescedCall } from '../src/grpc/coalesced-call.ts';
+import { ChannelCoalescer, type CoalesceCounts, type CoalesceShared } from '../src/grpc/coalescer.ts';
+import { LearningCall } from '../src/grpc/learning-call.ts';
+import type { StartCarrierSpan } from '../src/observe/carrier-span.ts';
+import type { Random } from '../src/random.ts';
+
+/** What the coalescing behaviour is told. */
+export interface CoalesceSettings {
+  readonly options: ResolvedCoalesceOptions;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Whether calls of a method may travel in batches. */
+  readonly isOn: (method: string) => boolean;
+  readonly carrierSpan: StartCarrierSpan;
+  readonly counts: CoalesceCounts;
+  readonly warn: (line: string) => void;
+}
+
+/** The client half. The server half is `ServerHost`. */
+export function coalesceClient(settings: CoalesceSettings): ClientInterceptor {
+  const { options, clock, random, isOn, carrierSpan, counts, warn } = settings;
+  const shared: CoalesceShared = { options, clock, random, keys: new BatchKeys(options.itemMetadata), carrierSpan, counts };
+  const byDoor = new WeakMap<Door, ChannelCoalescer>();
+  let warned = false;
+  const coalescerOf = (door: Door, channel: ByteChannel): ChannelCoalescer => {
+    let coalescer = byDoor.get(door);
+    if (coalescer === undefined) {
+      coalescer = new ChannelCoalescer(shared, door, channel);
+      byDoor.set(door, coalescer);
+    }
+    return coalescer;
+  };
+  return (info, next) => {
+    if ((info.kind !== 'unary' && info.kind !== undefined) || info.options?.coalesce === 'never' || !isOn(info.method)) return next(info);
+    const { channel } = info.door;
+    if (channel === undefined) {
+      if (!warned) warn("coalescing is on, but this client came without mesh.options(): its interceptors can't open a batch, so every call goes alone");
+      warned = true;
+      return next(info);
+    }
+    const coalescer = coalescerOf(info.door, channel);
+    // A repeated attempt has endpoints to avoid, which its batch would not know of.
+    if (!coalescer.ready || (info.attempt?.avoid?.size ?? 0) > 0 || info.attempt?.pin !== undefined) {
+      counts.plain['no-peer']++;
+      return new LearningCall(next(info), coalescer, info);
+    }
+    return new CoalescedCall(coalescer, info);
+  };
+}

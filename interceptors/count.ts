@@ -1,0 +1,113 @@
+/**
+ * Counts: calls begun and ended, by status code and refusal; what `mesh.stats()` shows and `mesh.close()` waits for.
+ *
+ * - Scope: per call at the top, per attempt below retry; on the server per call and item.
+ * - Rejects nothing. State: a plain object of numbers that the caller owns; codes are 17, reasons are our own few.
+ *
+ * @packageDocumentation
+ */
+import type { StatusObject } from '@grpc/grpc-js';
+import { Code, codeName } from '../src/call.ts';
+import { type ClientCall, type ClientInterceptor, ForwardingCall } from '../src/grpc/client-call.ts';
+import { refusalOf } from '../src/grpc/refuse.ts';
+import { ForwardingServerCall, type ServerCall, type ServerLayer } from '../src/grpc/server-call.ts';
+
+/** Numbers of one side. */
+export interface CallCounts {
+  /** Calls begun. */
+  calls: number;
+  /** Calls that have begun and not ended. */
+  active: number;
+  /** Calls ended other than OK. */
+  failed: number;
+  /** Attempts begun, the first of each call included. */
+  attempts: number;
+  /** Calls ended, by status code. */
+  readonly byCode: Record<string, number>;
+  /** Calls that we refused ourselves, by reason (`inmesh-reason`). */
+  readonly refused: Record<string, number>;
+}
+
+/** Nothing counted yet. */
+export function noCounts(): CallCounts {
+  return { calls: 0, active: 0, failed: 0, attempts: 0, byCode: {}, refused: {} };
+}
+
+/** Counts calls. `onIdle`: told whenever the last active call has ended. */
+export function countClient(counts: CallCounts, onIdle: () => void): ClientInterceptor {
+  return (info, next) => {
+    const lower = next(info);
+    counts.calls++;
+    counts.active++;
+    return new CountedCall(lower, counts, onIdle);
+  };
+}
+
+/** Counts attempts. */
+export function countAttempts(counts: CallCounts): ClientInterceptor {
+  return (info, next) => {
+    counts.attempts++;
+    return next(info);
+  };
+}
+
+class CountedCall extends ForwardingCall {
+  readonly #counts: CallCounts;
+  readonly #onIdle: () => void;
+  #ended = false;
+
+  constructor(lower: ClientCall, counts: CallCounts, onIdle: () => void) {
+    super(lower);
+    this.#counts = counts;
+    this.#onIdle = onIdle;
+  }
+  override onReceiveStatus(status: StatusObject): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const counts = this.#counts;
+    counts.active--;
+    count(counts, status.code, refusalOf(status)?.reason);
+    this.upper.onReceiveStatus(status);
+    if (counts.active === 0) this.#onIdle();
+  }
+}
+
+function count(counts: CallCounts, code: number, reason: string | undefined): void {
+  const name = codeName(code);
+  counts.byCode[name] = (counts.byCode[name] ?? 0) + 1;
+  if (code !== Code.OK) counts.failed++;
+  if (reason !== undefined) counts.refused[reason] = (counts.refused[reason] ?? 0) + 1;
+}
+
+/** Counts served calls, items of batches like any other. */
+export function countServer(counts: CallCounts): ServerLayer {
+  return (_info, call) => {
+    counts.calls++;
+    counts.active++;
+    return new CountedServerCall(call, counts);
+  };
+}
+
+class CountedServerCall extends ForwardingServerCall {
+  readonly #counts: CallCounts;
+  #ended = false;
+
+  constructor(lower: ServerCall, counts: CallCounts) {
+    super(lower);
+    this.#counts = counts;
+  }
+  override sendStatus(status: Parameters<ServerCall['sendStatus']>[0]): void {
+    this.#end(status.code);
+    this.lower.sendStatus(status);
+  }
+  override onCancel(): void {
+    this.#end(Code.CANCELLED);
+    this.upper.onCancel();
+  }
+  #end(code: number): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#counts.active--;
+    count(this.#counts, code, undefined);
+  }
+}

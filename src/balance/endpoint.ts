@@ -1,0 +1,161 @@
+/**
+ * Load and latency of one endpoint, and what a further call on it would cost.
+ *
+ * Peak EWMA as in Finagle and Linkerd: the estimate jumps to a slower answer at once and decays exponentially, also while
+ * nothing is sent, so a shunned endpoint is tried again. Cost = latency x (load + 1). Beyond that:
+ *
+ * - *new*: until three answers came the endpoint is probed by one call at a time; the fastest of them counts, because the
+ *   first calls on a connection measure its set-up.
+ * - *stalled*: when calls were started and nothing came back since, the wait itself is the latency. Only the start of the
+ *   silence is kept. A call that a younger one overtook (a stream) is no sign of a stall.
+ * - *failing*: drops come back fast and would attract calls. They never improve the latency; their share, over about the last
+ *   eight outcomes, adds `penalty` times the cost of an average endpoint, and fades with `penaltyMs`.
+ * - *picked*: a pick is load from the first moment on, or all picks of a burst would see the same loads.
+ *
+ * @packageDocumentation
+ */
+import type { EndpointLoad } from './book.ts';
+import type { Crowd, Provisional } from './crowd.ts';
+import type { BalanceRules } from './options.ts';
+
+/** Answers that make an endpoint known. */
+const PROBES = 3;
+/** Weight of one outcome in the share of drops. */
+const OUTCOME_WEIGHT = 1 / 8;
+/** Cost of an unknown endpoint whose probe is out: dearer than any known one, but still ordered by load. */
+const PROBING_COST = 2 ** 40;
+/** No call was started since the last answer. */
+const NOT_SILENT = -1;
+
+/** One endpoint of a channel. */
+export class Endpoint implements EndpointLoad, Provisional {
+  readonly address: string;
+  readonly #crowd: Crowd;
+  readonly #rules: BalanceRules;
+  #ready = false;
+  #inFlight = 0;
+  #streams = 0;
+  #picked = 0;
+  #held = false;
+  #answers = 0;
+  #peakMs = 0;
+  #peakAtMs = 0;
+  #drops = 0;
+  #dropsAtMs = 0;
+  #silentSinceMs = NOT_SILENT;
+
+  constructor(address: string, crowd: Crowd, rules: BalanceRules) {
+    this.address = address;
+    this.#crowd = crowd;
+    this.#rules = rules;
+  }
+  get ready(): boolean {
+    return this.#ready;
+  }
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+  /** Items in flight and picks of this turn that have not started. */
+  get load(): number {
+    return this.#inFlight + this.#picked;
+  }
+  /** Ready for calls or not. A connection that comes back starts without the drops and the silence of the one that broke. */
+  setReady(ready: boolean): void {
+    if (ready === this.#ready) return;
+    this.#ready = ready;
+    this.#crowd.ready += ready ? 1 : -1;
+    this.#drops = 0;
+    this.#silentSinceMs = NOT_SILENT;
+  }
+  /** Peak EWMA decayed to now, or the present silence if that is longer, in ms; 0: unknown. */
+  latencyMs(nowMs: number): number {
+    return Math.max(this.#decayedMs(nowMs), this.#silenceMs(nowMs));
+  }
+  /** What one more call would cost, in ms times calls. Lower is better. */
+  cost(nowMs: number): number {
+    return this.#costOfLoad(nowMs) + this.#dropShare(nowMs) * this.#rules.penalty * this.#crowd.cost;
+  }
+  /** Counts a pick as load until it starts, at most until the end of the turn: a pick may be abandoned without a word. */
+  reserve(): void {
+    this.#picked++;
+    this.#crowd.load++;
+    if (this.#held) return;
+    this.#held = true;
+    this.#crowd.holdUntilEndOfTurn(this);
+  }
+  turnEnded(): void {
+    this.#crowd.load -= this.#picked;
+    this.#picked = 0;
+    this.#held = false;
+  }
+  started(items: number, nowMs: number): void {
+    this.#count(items);
+    if (this.#silentSinceMs === NOT_SILENT || nowMs - this.#silentSinceMs > this.#rules.patienceMs) this.#silentSinceMs = nowMs;
+  }
+  ended(nowMs: number, latencyMs: number | undefined, dropped: boolean): void {
+    this.#discount();
+    const answered = latencyMs !== undefined && !dropped;
+    if (answered || this.#inFlight <= this.#streams) this.#silentSinceMs = NOT_SILENT;
+    if (latencyMs === undefined) return;
+    this.#learnOutcome(nowMs, dropped);
+    if (!dropped) this.#learnLatency(nowMs, latencyMs);
+  }
+  /** A stream is load, but neither its length nor its silence says how fast the endpoint answers. */
+  startedStream(): void {
+    this.#count(1);
+    this.#streams++;
+  }
+  /** `dropped` undefined: nothing was learned. */
+  endedStream(nowMs: number, dropped: boolean | undefined): void {
+    this.#discount();
+    this.#streams = Math.max(0, this.#streams - 1);
+    if (dropped !== undefined) this.#learnOutcome(nowMs, dropped);
+  }
+
+  #count(items: number): void {
+    this.#inFlight += items;
+    this.#crowd.load += items;
+    if (this.#picked === 0) return;
+    this.#picked--;
+    this.#crowd.load--;
+  }
+  #discount(): void {
+    if (this.#inFlight === 0) return;
+    this.#inFlight--;
+    this.#crowd.load--;
+  }
+  #costOfLoad(nowMs: number): number {
+    if (this.#answers >= PROBES) return this.latencyMs(nowMs) * (this.load + 1);
+    const probing = this.#picked > 0 || this.#waiting(nowMs);
+    return probing ? PROBING_COST + this.load : this.load * this.#crowd.latencyMs;
+  }
+  #learnLatency(nowMs: number, latencyMs: number): void {
+    if (latencyMs > this.#rules.patienceMs) return;
+    this.#crowd.learn(latencyMs);
+    if (this.#answers === 0) this.#peakMs = latencyMs;
+    else this.#peakMs = this.#answers < PROBES ? Math.min(this.#peakMs, latencyMs) : Math.max(this.#decayedMs(nowMs), latencyMs);
+    this.#peakAtMs = nowMs;
+    this.#answers++;
+  }
+  #learnOutcome(nowMs: number, dropped: boolean): void {
+    if (!dropped && this.#drops === 0) return;
+    this.#drops = this.#dropShare(nowMs) * (1 - OUTCOME_WEIGHT) + (dropped ? OUTCOME_WEIGHT : 0);
+    this.#dropsAtMs = nowMs;
+  }
+  /** Not below half the average: after a pause all are forgotten, and the first to answer must not look the worst by far. */
+  #decayedMs(nowMs: number): number {
+    if (this.#peakMs === 0) return 0;
+    const decayed = this.#peakMs * Math.exp((this.#peakAtMs - nowMs) / this.#rules.decayMs);
+    return Math.max(decayed, Math.min(this.#peakMs, this.#crowd.latencyMs / 2));
+  }
+  #dropShare(nowMs: number): number {
+    return this.#drops === 0 ? 0 : this.#drops * Math.exp((this.#dropsAtMs - nowMs) / this.#rules.penaltyMs);
+  }
+  /** Calls were started, nothing came back since, and there is still hope. */
+  #waiting(nowMs: number): boolean {
+    return this.#silentSinceMs !== NOT_SILENT && nowMs - this.#silentSinceMs <= this.#rules.patienceMs;
+  }
+  #silenceMs(nowMs: number): number {
+    return this.#waiting(nowMs) ? nowMs - this.#silentSinceMs : 0;
+  }
+}

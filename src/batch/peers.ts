@@ -1,0 +1,85 @@
+/**
+ * Which endpoints take batches: learned from their own answers, never guessed, forgotten when they say otherwise.
+ *
+ * @packageDocumentation
+ */
+import type { Clock } from '../clock.ts';
+import type { Random } from '../random.ts';
+
+/** What an endpoint has said of itself. */
+export interface Capability {
+  /** Most items it takes in one batch. */
+  readonly maxItems: number;
+}
+
+/** How long an endpoint that turned a batch away is spared the next one, in ms; with up to a tenth more, so that clients spread. */
+const DENIED_MS = 600_000;
+/** Endpoints remembered; the oldest goes. */
+const MAX_PEERS = 10_000;
+
+/** Reads `1;items=1024`. Undefined: not a version that this side speaks. */
+export function parseCapability(text: string): Capability | undefined {
+  const [version, ...fields] = text.split(';');
+  if (version !== '1') return undefined;
+  let maxItems = 128;
+  for (const field of fields) {
+    const match = /^items=(\d{1,6})$/.exec(field.trim());
+    if (match !== null) maxItems = Math.max(1, Number(match[1]));
+  }
+  return { maxItems };
+}
+
+/** The endpoints of one channel, by address. */
+export class Peers {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #capable = new Map<string, Capability>();
+  readonly #denied = new Map<string, number>();
+
+  constructor(clock: Clock, random: Random) {
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  /** True when at least one endpoint takes batches. */
+  get any(): boolean {
+    return this.#capable.size > 0;
+  }
+
+  /** What an endpoint can do for a method; undefined: nothing, as far as is known. */
+  capability(address: string, method: string): Capability | undefined {
+    const capability = this.#capable.get(address);
+    if (capability === undefined || this.#denied.size === 0) return capability;
+    const key = `${address} ${method}`;
+    const untilMs = this.#denied.get(key);
+    if (untilMs === undefined) return capability;
+    if (this.#clock.nowMs() < untilMs) return undefined;
+    this.#denied.delete(key);
+    return capability;
+  }
+
+  /** An endpoint's answer carried this. */
+  learn(address: string, text: string): void {
+    const capability = parseCapability(text);
+    if (capability === undefined) {
+      this.#capable.delete(address);
+    } else if (this.#capable.get(address)?.maxItems !== capability.maxItems) {
+      trim(this.#capable);
+      this.#capable.set(address, capability);
+    }
+  }
+
+  /** An endpoint turned a batch of this method away. `forMs`: how long it is spared; the default fits a server without batches. */
+  deny(address: string, method: string, forMs: number = DENIED_MS): void {
+    trim(this.#denied);
+    this.#denied.set(`${address} ${method}`, this.#clock.nowMs() + forMs * (1 + 0.1 * this.#random()));
+  }
+}
+
+function trim(map: Map<string, unknown>): void {
+  if (map.size < MAX_PEERS) return;
+  for (const oldest of map.keys()) {
+    map.delete(oldest);
+    return;
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * The server end of the envelope carrier: takes a batch apart, runs every item as a call of its own, and sends results
+ * as they finish, those of one event-loop turn in one message.
+ *
+ * @packageDocumentation
+ */
+import type { ServerWritableStream } from '@grpc/grpc-js';
+import { decodeRequest, encodeReply, type ParsedRequest, resultSize, WIRE_VERSION, type WireResult } from '../batch/codec.ts';
+import { WireError } from '../batch/wire.ts';
+import { Code } from '../call.ts';
+import type { Clock } from '../clock.ts';
+import { DeadlineQueue } from '../deadline/deadline-queue.ts';
+import type { UnaryMethod } from './handlers.ts';
+import { ACCEPT_KEY, overlayItemEntries } from './metadata.ts';
+import { runUnary } from './run-unary.ts';
+import type { ServerCall } from './server-call.ts';
+import { type CarrierFacts, type ResultSink, VirtualServerCall } from './virtual-call.ts';
+
+type CarrierStream = ServerWritableStream<Buffer, Buffer>;
+
+/** Makes the chain of interceptors above an item, the very one that a call of its own meets. */
+export type Chain = (method: UnaryMethod, call: ServerCall, item: { index: number; size: number }) => ServerCall;
+
+/** What a batch service may be asked to carry. */
+export interface BatchLimits {
+  readonly maxItems: number;
+}
+
+/** A reply message stays below this unless a single result is larger. */
+const FRAME_BYTES = 1 << 20;
+/** grpc-js's own default for what a client receives. */
+const DEFAULT_REPLY_BYTES = 4 << 20;
+
+export class BatchService {
+  readonly #clock: Clock;
+  readonly #limits: BatchLimits;
+  readonly #due: DeadlineQueue<VirtualServerCall>;
+  /** Carriers taken and items run, for statistics. */
+  carriers = 0;
+  items = 0;
+
+  constructor(clock: Clock, limits: BatchLimits) {
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#due = new DeadlineQueue(clock, (call) => call.abort(Code.DEADLINE_EXCEEDED, 'Deadline exceeded'));
+  }
+
+  /** Serves one carrier. */
+  serve(stream: CarrierStream, method: UnaryMethod, chain: Chain, connection: CarrierFacts['connection']): void {
+    let batch: ParsedRequest;
+    try {
+      batch = decodeRequest(stream.request, this.#limits.maxItems);
+    } catch (error) {
+      const tooMany = error instanceof WireError && error.message.startsWith('more than');
+      refuse(stream, tooMany ? Code.RESOURCE_EXHAUSTED : Code.INTERNAL, error instanceof WireError ? error.message : 'malformed batch');
+      return;
+    }
+    if (batch.version !== WIRE_VERSION) return refuse(stream, Code.UNIMPLEMENTED, `batch version ${batch.version} is not served`);
+    if (batch.items.length === 0) return refuse(stream, Code.INVALID_ARGUMENT, 'a batch without items');
+    if (new Set(batch.ids).size !== batch.ids.length) return refuse(stream, Code.INVALID_ARGUMENT, 'two items with one id');
+    this.carriers++;
+    this.items += batch.items.length;
+    new ServedBatch(stream, batch, this.#clock, this.#due).run(method, chain, connection);
+  }
+}
+
+function refuse(stream: CarrierStream, code: number, details: string): void {
+  stream.emit('error', { code, details: `inmesh: ${details}` });
+}
+
+class ServedBatch implements ResultSink {
+  readonly #stream: CarrierStream;
+  readonly #batch: ParsedRequest;
+  readonly #clock: Clock;
+  readonly #due: DeadlineQueue<VirtualServerCall>;
+  readonly #calls: VirtualServerCall[] = [];
+  #ready: WireResult[] = [];
+  #left: number;
+  #running = true;
+  #scheduled = false;
+
+  constructor(stream: CarrierStream, batch: ParsedRequest, clock: Clock, due: DeadlineQueue<VirtualServerCall>) {
+    this.#stream = stream;
+    this.#batch = batch;
+    this.#clock = clock;
+    this.#due = due;
+    this.#left = batch.items.length;
+  }
+
+  run(method: UnaryMethod, chain: Chain, connection: CarrierFacts['connection']): void {
+    const { items, ids, maxReplyBytes } = this.#batch;
+    const stream = this.#stream;
+    const facts: CarrierFacts = {
+      peer: stream.getPeer(),
+      host: stream.getHost(),
+      call: stream,
+      connection,
+      maxReplyBytes: maxReplyBytes > 0 ? maxReplyBytes : DEFAULT_REPLY_BYTES,
+    };
+    stream.on('cancelled', () => this.#cancelled());
+    const nowMs = this.#clock.nowMs();
+    const wallMs = this.#clock.wallMs();
+    const outer = Number(stream.getDeadline());
+    const shared = stream.metadata;
+    shared.remove(ACCEPT_KEY);
+    for (let i = 0; i < items.length; i++) {
+      const item = items[i] as (typeof items)[number];
+      const metadata = shared.clone();
+      let bad = false;
+      try {
+        overlayItemEntries(metadata, item.metadata);
+      } catch {
+        bad = true;
+      }
+      const deadline = item.timeoutUs > 0 ? Math.min(outer, wallMs + item.timeoutUs / 1000) : outer;
+      const call = new VirtualServerCall(ids[i] as number, facts, method, metadata, item.request, deadline, this);
+      this.#calls.push(call);
+      if (bad) {
+        call.abort(Code.INVALID_ARGUMENT, 'inmesh: an item with metadata that it may not carry');
+        continue;
+      }
+      if (item.timeoutUs > 0) call.expiry = this.#due.add(call, nowMs + item.timeoutUs / 1000);
+      runUnary(method.path, method.handler, chain(method, call, { index: i, size: items.length }));
+    }
+    this.#running = false;
+    if (this.#ready.length > 0) this.#later();
+  }
+
+  finished(call: VirtualServerCall, result: WireResult): void {
+    if (call.expiry !== undefined) this.#due.remove(call.expiry);
+    this.#left--;
+    this.#ready.push(result);
+    if (!this.#running) this.#later();
+  }
+
+  /** All answered: send at once. Else at the end of the turn, so that what finishes together goes together. */
+  #later(): void {
+    if (this.#left === 0) {
+      this.#flush();
+    } else if (!this.#scheduled) {
+      this.#scheduled = true;
+      this.#clock.endOfTurn(() => {
+        this.#scheduled = false;
+        this.#flush();
+      });
+    }
+  }
+
+  #flush(): void {
+    if (this.#ready.length === 0 || this.#stream.cancelled) return;
+    const ready = this.#ready;
+    this.#ready = [];
+    let from = 0;
+    let bytes = 0;
+    for (let i = 0; i < ready.length; i++) {
+      const size = resultSize(ready[i] as WireResult);
+      if (i > from && bytes + size > FRAME_BYTES) {
+        this.#stream.write(encodeReply(ready.slice(from, i), false));
+        from = i;
+        bytes = 0;
+      }
+      bytes += size;
+    }
+    const last = this.#left === 0;
+    this.#stream.write(encodeReply(from === 0 ? ready : ready.slice(from), last));
+    if (last) this.#stream.end();
+  }
+
+  #cancelled(): void {
+    for (const call of this.#calls) call.abort(Code.CANCELLED, 'Cancelled');
+    this.#ready = [];
+  }
+}
+

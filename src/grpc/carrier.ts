@@ -1,0 +1,201 @@
+/**
+ * The client end of the envelope carrier: one RPC that takes several calls along and gives each its own answer.
+ *
+ * @packageDocumentation
+ */
+import { Metadata, type StatusObject } from '@grpc/grpc-js';
+import type { EndpointLoad } from '../balance/book.ts';
+import { decodeReply, encodeRequest, type WireItem, type WireResult } from '../batch/codec.ts';
+import { Code } from '../call.ts';
+import type { Clock } from '../clock.ts';
+import { AMBIGUOUS_KEY, UNPROCESSED_KEY } from '../errors.ts';
+import type { CarrierSpan } from '../observe/carrier-span.ts';
+import type { AttemptContext, AuthContext, CallListener, ClientCall } from './client-call.ts';
+
+/** grpc-js's default limit for a message it receives. */
+const MAX_REPLY_BYTES = 4 << 20;
+
+/** A call inside a carrier. */
+export interface CarriedItem extends WireItem {
+  /** False once it has ended on this side (cancelled, late). */
+  readonly live: boolean;
+  /** Its answer has come. `headers`: those of the carrier. */
+  answered(result: WireResult, headers: Metadata): void;
+  /** The carrier failed and no answer will come. */
+  failed(status: StatusObject): void;
+  /** The carrier provably never ran this item: it goes out alone. */
+  goAlone(): void;
+  /** The server may have seen this item. */
+  wasSent(): void;
+}
+
+/** What a carrier tells whoever sent it. */
+export interface CarrierOwner {
+  /** The first answer is in, or the end. Once. */
+  carrierAnswered(): void;
+  /** The endpoint does not take batches (any more). `forMs`: for how long, where that is known. */
+  turnedAway(forMs: number | undefined): void;
+}
+
+export class Carrier implements CallListener {
+  readonly #items: (CarriedItem | undefined)[];
+  readonly #owner: CarrierOwner;
+  readonly #clock: Clock;
+  readonly #endpoint: EndpointLoad | undefined;
+  readonly #context: AttemptContext;
+  readonly #span: CarrierSpan | undefined;
+  readonly #sentMs: number;
+  #call: ClientCall | undefined;
+  #headers: Metadata = new Metadata();
+  #left: number;
+  #answered = false;
+  #framed = false;
+  #over = false;
+
+  constructor(
+    items: readonly CarriedItem[],
+    owner: CarrierOwner,
+    clock: Clock,
+    endpoint: EndpointLoad | undefined,
+    context: AttemptContext,
+    span: CarrierSpan | undefined,
+  ) {
+    this.#items = [...items];
+    this.#left = items.length;
+    this.#owner = owner;
+    this.#clock = clock;
+    this.#endpoint = endpoint;
+    this.#context = context;
+    this.#span = span;
+    this.#sentMs = clock.nowMs();
+  }
+
+  /** Sends everything, in this turn. */
+  send(call: ClientCall, metadata: Metadata): void {
+    this.#call = call;
+    const bytes = encodeRequest(this.#items as CarriedItem[], MAX_REPLY_BYTES);
+    this.#endpoint?.started(this.#left, this.#sentMs);
+    call.start(metadata, this);
+    call.startRead();
+    call.sendMessageWithContext({}, bytes);
+    call.halfClose();
+  }
+
+  /** An item ended on this side. The carrier goes on for the others; when none is left it is cancelled. */
+  gone(id: number): void {
+    if (this.#items[id] === undefined) return;
+    this.#items[id] = undefined;
+    this.#endpoint?.ended(this.#clock.nowMs(), undefined, false);
+    this.#left--;
+    if (this.#left === 0 && !this.#over) this.#call?.cancelWithStatus(Code.CANCELLED, 'every call in the batch has ended');
+  }
+
+  getAuthContext(): AuthContext | null {
+    return this.#call?.getAuthContext() ?? null;
+  }
+
+  onReceiveMetadata(metadata: Metadata): void {
+    this.#headers = metadata;
+  }
+
+  onReceiveMessage(message: unknown): void {
+    if (message === null || this.#over) return;
+    let results: readonly WireResult[];
+    try {
+      ({ results } = decodeReply(message as Buffer, this.#items.length));
+    } catch {
+      this.#call?.cancelWithStatus(Code.INTERNAL, 'inmesh: malformed batch reply');
+      return;
+    }
+    this.#framed = true;
+    const nowMs = this.#clock.nowMs();
+    for (const result of results) this.#settle(result, nowMs);
+    this.#firstAnswer();
+    if (this.#left > 0) this.#call?.startRead();
+  }
+
+  onReceiveStatus(status: StatusObject): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#span?.end(status.code, this.#call?.getPeer() ?? '');
+    if (this.#left > 0) this.#fail(status);
+    // The stream below lives on for a while; what it held must not.
+    this.#items.length = 0;
+    this.#call = undefined;
+    this.#firstAnswer();
+  }
+
+  #settle(result: WireResult, nowMs: number): void {
+    const item = this.#items[result.id];
+    if (item === undefined) return; // unknown, a duplicate, or given up on this side
+    this.#items[result.id] = undefined;
+    this.#left--;
+    const dropped = result.code === Code.UNAVAILABLE || result.code === Code.RESOURCE_EXHAUSTED;
+    this.#endpoint?.ended(nowMs, nowMs - this.#sentMs, dropped);
+    guarded(() => {
+      item.wasSent();
+      item.answered(result, this.#headers);
+    });
+  }
+
+  #fail(status: StatusObject): void {
+    const nowMs = this.#clock.nowMs();
+    const untouched = !this.#framed;
+    const never = untouched && (this.#neverSent(status) || turnsAway(status.code) || tooLarge(status));
+    if (untouched && turnsAway(status.code) && this.#context.started) this.#owner.turnedAway(status.code === Code.UNIMPLEMENTED ? undefined : 60_000);
+    const final = never ? status : finalStatus(status);
+    for (const item of this.#items) {
+      if (item === undefined) continue;
+      this.#endpoint?.ended(nowMs, never ? undefined : nowMs - this.#sentMs, !never);
+      if (!item.live) continue;
+      guarded(() => {
+        if (never) {
+          item.goAlone();
+        } else {
+          item.wasSent();
+          item.failed(final);
+        }
+      });
+    }
+  }
+
+  /** Our own picker knows whether a stream was opened; a server of ours says so when it took a batch and ran nothing. */
+  #neverSent(status: StatusObject): boolean {
+    return (this.#endpoint !== undefined && !this.#context.started) || status.metadata.get(UNPROCESSED_KEY).length > 0;
+  }
+
+  #firstAnswer(): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    this.#owner.carrierAnswered();
+  }
+}
+
+/** The server has no such path, or its policy allows the method but not the batch. Either way nothing has run. */
+function turnsAway(code: number): boolean {
+  return code === Code.UNIMPLEMENTED || code === Code.PERMISSION_DENIED || code === Code.UNAUTHENTICATED;
+}
+
+/** grpc-js refuses a message over its limit before any handler runs. */
+function tooLarge(status: StatusObject): boolean {
+  return status.code === Code.RESOURCE_EXHAUSTED && status.details.startsWith('Received message larger than max');
+}
+
+/** What an item ends with when its carrier broke: the carrier's code, and the mark that it may have run. */
+function finalStatus(status: StatusObject): StatusObject {
+  if (status.code === Code.OK) return { code: Code.INTERNAL, details: 'inmesh: the batch was answered without a result for this call', metadata: new Metadata() };
+  const metadata = new Metadata();
+  metadata.set(AMBIGUOUS_KEY, '1');
+  return { code: status.code, details: status.details, metadata };
+}
+
+/** An app that throws in its callback must not keep its siblings from theirs (case K20); its error still surfaces. */
+function guarded(fn: () => void): void {
+  try {
+    fn();
+  } catch (error) {
+    process.nextTick(() => {
+      throw error;
+    });
+  }
+}

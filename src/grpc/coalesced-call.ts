@@ -1,0 +1,246 @@
+/**
+ * A unary call that may travel in a batch: it waits for its turn as bytes, then becomes an item of a carrier or goes alone.
+ *
+ * @packageDocumentation
+ */
+import { Metadata, type StatusObject } from '@grpc/grpc-js';
+import type { Entries, WireResult } from '../batch/codec.ts';
+import type { Partition, QueueItem } from '../batch/partition.ts';
+import { Code } from '../call.ts';
+import type { DeadlineHandle } from '../deadline/deadline-queue.ts';
+import { REASON_KEY } from '../errors.ts';
+import type { CallRecord } from '../observe/call-record.ts';
+import type { CarriedItem, Carrier } from './carrier.ts';
+import type { AuthContext, CallInfo, CallListener, ClientCall, MessageContext } from './client-call.ts';
+import type { ChannelCoalescer } from './coalescer.ts';
+import { addEntries } from './metadata.ts';
+import { endSoon, plainStatus } from './refuse.ts';
+
+const EMPTY: Buffer = Buffer.alloc(0);
+
+export class CoalescedCall implements ClientCall, CallListener, CarriedItem, QueueItem {
+  readonly info: CallInfo;
+  readonly #coalescer: ChannelCoalescer;
+  #upper!: CallListener;
+  #sent: Metadata | undefined;
+  #request: Buffer = EMPTY;
+  #messages = 0;
+  #reads = 0;
+  /** The first operation after `start` was a read: the response is unary (what grpc-js's clients do). */
+  #readFirst = false;
+  #lower: ClientCall | undefined;
+  #carrier: Carrier | undefined;
+  #peer = '';
+  #ended = false;
+  // As an item:
+  slot = -1;
+  size = 0;
+  timeoutUs = 0;
+  id = 0;
+  metadata: Entries | undefined = undefined;
+  partition: Partition<CoalescedCall> | undefined = undefined;
+  expiry: DeadlineHandle<CoalescedCall> | undefined = undefined;
+  queuedMs = 0;
+
+  constructor(coalescer: ChannelCoalescer, info: CallInfo) {
+    this.#coalescer = coalescer;
+    this.info = info;
+  }
+
+  get request(): Buffer {
+    return this.#request;
+  }
+  get live(): boolean {
+    return !this.#ended;
+  }
+  get record(): CallRecord | undefined {
+    return this.info.record;
+  }
+  /** The metadata the call was started with. Ours to change: retry cloned it. */
+  get sentMetadata(): Metadata {
+    this.#sent ??= new Metadata();
+    return this.#sent;
+  }
+
+  start(metadata: Metadata, listener: CallListener): void {
+    this.#sent = this.info.attempt === undefined ? metadata.clone() : metadata;
+    this.#upper = listener;
+  }
+  sendMessageWithContext(context: MessageContext, message: unknown): void {
+    if (this.#ended) return;
+    this.#messages++;
+    const { definition } = this.info;
+    let bytes: Buffer;
+    try {
+      // At once: the app may change its object as soon as this returns.
+      bytes = definition === undefined ? (message as Buffer) : definition.requestSerialize(message);
+    } catch (error) {
+      this.cancelWithStatus(Code.INTERNAL, `Request message serialization failure: ${messageOf(error)}`);
+      return;
+    }
+    if (this.#lower !== undefined) {
+      this.#lower.sendMessageWithContext(context, bytes);
+    } else if (this.#messages > 1) {
+      // Not unary after all (a kind that nobody told): from here on it is a plain call.
+      this.#openAlone();
+      (this.#lower as ClientCall | undefined)?.sendMessageWithContext(context, bytes);
+    } else {
+      this.#request = bytes;
+      this.size = bytes.length;
+      if (context.callback !== undefined) process.nextTick(context.callback);
+    }
+  }
+  startRead(): void {
+    if (this.#lower !== undefined) {
+      this.#lower.startRead();
+      return;
+    }
+    this.#reads++;
+    if (this.#messages === 0) this.#readFirst = true;
+  }
+  halfClose(): void {
+    if (this.#ended) return;
+    if (this.#lower !== undefined) this.#lower.halfClose();
+    else if (this.#messages !== 1 || (this.info.kind === undefined && !this.#readFirst)) {
+      this.#openAlone();
+      (this.#lower as ClientCall | undefined)?.halfClose();
+    } else this.#coalescer.enqueue(this);
+  }
+  cancelWithStatus(code: number, details: string): void {
+    if (this.#lower !== undefined) {
+      this.#lower.cancelWithStatus(code, details);
+      return;
+    }
+    if (!this.#finish()) return;
+    this.partition?.remove(this);
+    this.#leaveCarrier();
+    endSoon(this.#upper, plainStatus(code === Code.OK ? Code.CANCELLED : code, details));
+  }
+  /** The call's own time is over, whatever its carrier does. */
+  expire(): void {
+    if (!this.#finish()) return;
+    const waited = this.partition?.remove(this) === true ? 'client.coalesce/deadline-in-queue' : 'client.coalesce/deadline';
+    this.#leaveCarrier();
+    const status = plainStatus(Code.DEADLINE_EXCEEDED, 'Deadline exceeded');
+    status.metadata.set(REASON_KEY, waited);
+    this.#upper.onReceiveStatus(status);
+  }
+
+  #leaveCarrier(): void {
+    const carrier = this.#carrier;
+    this.#carrier = undefined;
+    carrier?.gone(this.id);
+  }
+
+  /** True once: the call has not ended before. */
+  #finish(): boolean {
+    if (this.#ended) return false;
+    this.#ended = true;
+    this.#request = EMPTY;
+    this.#coalescer.settled(this);
+    return true;
+  }
+
+  /** It is in a carrier now. */
+  carriedBy(carrier: Carrier, id: number, peer: string): void {
+    this.#carrier = carrier;
+    this.id = id;
+    this.#peer = peer;
+  }
+  wasSent(): void {
+    if (this.info.attempt !== undefined) {
+      this.info.attempt.started = true;
+      this.info.attempt.picked = this.#peer;
+    }
+  }
+  answered(result: WireResult, carrierHeaders: Metadata): void {
+    if (!this.#finish()) return;
+    this.#carrier = undefined;
+    const upper = this.#upper;
+    const trailers = new Metadata();
+    let { code, details } = result;
+    if (code === Code.OK || result.headers !== undefined) {
+      const headers = carrierHeaders.clone();
+      addEntries(headers, result.headers);
+      upper.onReceiveMetadata(headers);
+    }
+    addEntries(trailers, result.trailers);
+    if (result.response !== undefined && code === Code.OK) {
+      const { definition } = this.info;
+      try {
+        upper.onReceiveMessage(definition === undefined ? result.response : definition.responseDeserialize(result.response));
+      } catch (error) {
+        code = Code.INTERNAL;
+        details = `Response message parsing error: ${messageOf(error)}`;
+      }
+    }
+    if (code === Code.OK && details === '') details = 'OK';
+    upper.onReceiveStatus({ code, details, metadata: trailers });
+  }
+  failed(status: StatusObject): void {
+    if (!this.#finish()) return;
+    this.#carrier = undefined;
+    this.#upper.onReceiveStatus({ code: status.code, details: status.details, metadata: status.metadata.clone() });
+  }
+
+  /** Goes out as a plain call. */
+  goAlone(): void {
+    this.#carrier = undefined;
+    this.info.scope.runInAsyncScope(this.#alone, this);
+  }
+  #alone(): void {
+    if (this.#ended) return;
+    this.#openAlone();
+    this.#lower?.halfClose();
+  }
+  #openAlone(): void {
+    if (this.#ended || this.#lower !== undefined) return;
+    const lower = this.#coalescer.open(this.info);
+    this.#lower = lower;
+    this.#coalescer.settled(this); // grpc-js's own deadline takes over
+    this.#coalescer.asksForCapability(this.sentMetadata);
+    lower.start(this.sentMetadata, this);
+    // At the interceptor door nobody else asks for the one answer.
+    for (let reads = this.info.kind === 'unary' ? 1 : this.#reads; reads > 0; reads--) lower.startRead();
+    if (this.#messages > 0) lower.sendMessageWithContext({}, this.#request);
+    this.#request = EMPTY;
+  }
+
+  // As the listener of its plain call:
+  onReceiveMetadata(metadata: Metadata): void {
+    this.#upper.onReceiveMetadata(metadata);
+  }
+  onReceiveMessage(message: unknown): void {
+    const { definition } = this.info;
+    if (definition === undefined) {
+      this.#upper.onReceiveMessage(message);
+      return;
+    }
+    let decoded: unknown;
+    try {
+      decoded = definition.responseDeserialize(message as Buffer);
+    } catch (error) {
+      this.#lower?.cancelWithStatus(Code.INTERNAL, `Response message parsing error: ${messageOf(error)}`);
+      return;
+    }
+    this.#upper.onReceiveMessage(decoded);
+  }
+  onReceiveStatus(status: StatusObject): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#coalescer.learn(this.info, this.#lower, status);
+    this.#upper.onReceiveStatus(status);
+  }
+
+  getPeer(): string {
+    return this.#lower?.getPeer() ?? (this.#peer === '' ? this.info.door.target : this.#peer);
+  }
+  getAuthContext(): AuthContext | null {
+    return this.#lower?.getAuthContext() ?? this.#carrier?.getAuthContext() ?? null;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+

@@ -1,0 +1,238 @@
+/**
+ * Door 1: our behaviours as grpc-js client interceptors.
+ *
+ * Neighbours of ours fuse at call time: one that meets another of ours below it takes that one's behaviour instead of its
+ * call object. Fusing never reorders; a wrong order throws on the first call.
+ *
+ * @packageDocumentation
+ */
+import {
+  InterceptingCall,
+  type Interceptor,
+  type InterceptorOptions,
+  type Metadata,
+  type NextCall,
+  type StatusObject,
+} from '@grpc/grpc-js';
+import type { Clock } from '../clock.ts';
+import { systemClock } from '../clock.ts';
+import { UsageError } from '../errors.ts';
+import {
+  type AuthContext,
+  attemptContext,
+  type CallInfo,
+  type CallListener,
+  type ClientCall,
+  type ClientInterceptor,
+  type Door,
+  type MessageContext,
+  type NextClientCall,
+} from './client-call.ts';
+import { fromGrpcDeadline, kindOf, toGrpcDeadline, UNKNOWN_DOOR } from './door.ts';
+import { attemptOf, withAttempt } from './lb-policy.ts';
+import { ScopedListener } from './scope.ts';
+
+/** A behaviour with its place in the stack. */
+export interface PlacedBehaviour {
+  readonly name: string;
+  /** Place of its first and of its last stage in the stack (pipeline.ts); the same for a single one. */
+  readonly from: number;
+  readonly to: number;
+  readonly intercept: ClientInterceptor;
+}
+
+/** Carries our info from a behaviour of ours to the next, through foreign interceptors that pass options on. */
+const INFO: unique symbol = Symbol('inmesh.info');
+/** Carries the facts of the client's door, put there by `mesh.options()`. */
+export const DOOR: unique symbol = Symbol('inmesh.door');
+
+interface OurOptions extends InterceptorOptions {
+  [INFO]?: CallInfo;
+  [DOOR]?: Door;
+}
+
+type Lower = ReturnType<NextCall>;
+
+/** The interceptor of one behaviour. @throws UsageError on the first call that meets behaviours in a wrong order. */
+export function asInterceptor(behaviour: PlacedBehaviour, clock: Clock = systemClock): Interceptor {
+  return (options: OurOptions, nextCall) => new OurInterceptingCall(behaviour, options, nextCall, clock);
+}
+
+class OurInterceptingCall extends InterceptingCall {
+  readonly #behaviour: PlacedBehaviour;
+  readonly #options: OurOptions;
+  readonly #nextCall: NextCall;
+  readonly #clock: Clock;
+  #call: ClientCall | undefined;
+
+  constructor(behaviour: PlacedBehaviour, options: OurOptions, nextCall: NextCall, clock: Clock) {
+    super(NO_CALL);
+    this.#behaviour = behaviour;
+    this.#options = options;
+    this.#nextCall = nextCall;
+    this.#clock = clock;
+    const above = options[INFO];
+    if (above !== undefined && above.stage >= behaviour.from) throw wrongOrder(behaviour, above);
+  }
+
+  /** The behaviour itself, for a neighbour of ours above. */
+  fuse(info: CallInfo): ClientCall {
+    return this.#behaviour.intercept({ ...info, stage: this.#behaviour.to, bottom: this.#bottom }, this.#bottom);
+  }
+
+  readonly #bottom: NextClientCall = (info) => {
+    const options: OurOptions = { ...this.#options, ...lowerOptions(info, this.#clock), [INFO]: info };
+    const lower = this.#nextCall(options);
+    if (lower instanceof OurInterceptingCall) return lower.fuse(info);
+    return new ForeignCall(lower, info, this.#behaviour.name);
+  };
+
+  #info(scope: ScopedListener): CallInfo {
+    const options = this.#options;
+    const definition = options.method_definition;
+    return {
+      method: definition.path,
+      kind: kindOf(definition.requestStream, definition.responseStream),
+      deadlineMs: fromGrpcDeadline(options.deadline, this.#clock),
+      host: options.host,
+      credentials: options.credentials,
+      parent: options.parent,
+      propagateFlags: options.propagate_flags,
+      options: options.inmesh,
+      definition,
+      door: options[DOOR] ?? options[INFO]?.door ?? UNKNOWN_DOOR,
+      attempt: options[INFO]?.attempt,
+      stage: this.#behaviour.to,
+      bottom: this.#bottom,
+      scope,
+    };
+  }
+
+  override start(metadata: Metadata, listener: Partial<CallListener> = {}): void {
+    const scope = new ScopedListener(fullListener(listener), !this.#options.method_definition.responseStream);
+    const call = this.#behaviour.intercept(this.#info(scope), this.#bottom);
+    this.#call = call;
+    call.start(metadata, scope);
+  }
+  override sendMessageWithContext(context: MessageContext, message: unknown): void {
+    this.#call?.sendMessageWithContext(context, message);
+  }
+  override sendMessage(message: unknown): void {
+    this.#call?.sendMessageWithContext({}, message);
+  }
+  override startRead(): void {
+    this.#call?.startRead();
+  }
+  override halfClose(): void {
+    this.#call?.halfClose();
+  }
+  override cancelWithStatus(code: number, details: string): void {
+    this.#call?.cancelWithStatus(code, details);
+  }
+  override getPeer(): string {
+    return this.#call?.getPeer() ?? 'unknown';
+  }
+  override getAuthContext(): AuthContext | null {
+    return this.#call?.getAuthContext() ?? null;
+  }
+}
+
+function lowerOptions(info: CallInfo, clock: Clock): Partial<InterceptorOptions> {
+  return {
+    deadline: toGrpcDeadline(info.deadlineMs, clock),
+    host: info.host,
+    parent: info.parent,
+    propagate_flags: info.propagateFlags,
+    credentials: info.credentials,
+  } as Partial<InterceptorOptions>;
+}
+
+/** What is below all of ours, made fit: no `null` message, and the context of the attempt where the picker finds it. */
+class ForeignCall implements ClientCall {
+  readonly #lower: Lower;
+  readonly #info: CallInfo;
+  readonly #name: string;
+
+  constructor(lower: Lower, info: CallInfo, name: string) {
+    this.#lower = lower;
+    this.#info = info;
+    this.#name = name;
+  }
+  start(metadata: Metadata, listener: CallListener): void {
+    let marked = metadata;
+    if (attemptOf(metadata) === undefined) {
+      marked = metadata.clone();
+      withAttempt(marked, this.#info.attempt ?? attemptContext({ behaviours: [this.#name] }));
+    }
+    this.#lower.start(marked, this.#info.kind === 'unary' || this.#info.kind === 'clientStream' ? new NoNullListener(listener) : listener);
+  }
+  sendMessageWithContext(context: MessageContext, message: unknown): void {
+    this.#lower.sendMessageWithContext(context, message);
+  }
+  startRead(): void {
+    this.#lower.startRead();
+  }
+  halfClose(): void {
+    this.#lower.halfClose();
+  }
+  cancelWithStatus(code: number, details: string): void {
+    this.#lower.cancelWithStatus(code, details);
+  }
+  getPeer(): string {
+    return this.#lower.getPeer();
+  }
+  getAuthContext(): AuthContext | null {
+    return this.#lower.getAuthContext();
+  }
+}
+
+class NoNullListener implements CallListener {
+  readonly #upper: CallListener;
+
+  constructor(upper: CallListener) {
+    this.#upper = upper;
+  }
+  onReceiveMetadata(metadata: Metadata): void {
+    this.#upper.onReceiveMetadata(metadata);
+  }
+  onReceiveMessage(message: unknown): void {
+    if (message !== null) this.#upper.onReceiveMessage(message);
+  }
+  onReceiveStatus(status: StatusObject): void {
+    this.#upper.onReceiveStatus(status);
+  }
+}
+
+function fullListener(listener: Partial<CallListener>): CallListener {
+  if (listener.onReceiveMetadata && listener.onReceiveMessage && listener.onReceiveStatus) return listener as CallListener;
+  return {
+    onReceiveMetadata: (metadata) => listener.onReceiveMetadata?.(metadata),
+    onReceiveMessage: (message) => listener.onReceiveMessage?.(message),
+    onReceiveStatus: (status) => listener.onReceiveStatus?.(status),
+  };
+}
+
+function wrongOrder(behaviour: PlacedBehaviour, above: CallInfo): UsageError {
+  return new UsageError(
+    `${behaviour.name} stands below a behaviour that belongs under it or is the same one (stage ${above.stage} above ${behaviour.from}); the order is in interceptors/pipeline.ts, and mesh.interceptors() has it right`,
+  );
+}
+
+/** Stands where grpc-js's base class wants a call; never reached, for every method is overridden. */
+const NO_CALL: Lower = {
+  start: () => {},
+  sendMessageWithContext: () => {},
+  sendMessage: () => {},
+  startRead: () => {},
+  halfClose: () => {},
+  cancelWithStatus: () => {},
+  getPeer: () => 'unknown',
+  getAuthContext: () => null,
+};
+
+declare module '@grpc/grpc-js/build/src/client.js' {
+  interface CallOptions {
+    /** Wishes for this one call; see `InmeshCallOptions`. */
+    inmesh?: import('../call.ts').InmeshCallOptions;
+  }
+}

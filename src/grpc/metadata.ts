@@ -1,0 +1,65 @@
+/**
+ * Metadata between grpc-js and the wire of our carriers.
+ *
+ * @packageDocumentation
+ */
+import type { Metadata } from '@grpc/grpc-js';
+import type { Entries } from '../batch/codec.ts';
+
+/** Asks a server to say whether it takes batches. */
+export const ACCEPT_KEY = 'inmesh-accept';
+/** A server's answer: `1;items=1024`. */
+export const CAPABILITY_KEY = 'inmesh-capability';
+/** Suffix of the path that takes batches of a method. */
+export const BATCH_SUFFIX = 'InmeshBatch';
+
+/** True for keys that only we and gRPC itself may set; they are never taken from an item. */
+export function isReservedKey(key: string): boolean {
+  return key.startsWith('inmesh-') || key.startsWith('grpc-') || key.startsWith(':') || RESERVED.has(key);
+}
+
+/** Credentials belong to the carrier, so that what authenticates a connection's calls sees them; the rest is HTTP/2's. */
+const RESERVED: ReadonlySet<string> = new Set([
+  'authorization',
+  'cookie',
+  'proxy-authorization',
+  'connection',
+  'content-type',
+  'host',
+  'keep-alive',
+  'te',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** What a handler set, as entries; undefined when there is nothing. */
+export function toEntries(metadata: Metadata | null | undefined): Entries | undefined {
+  if (metadata === null || metadata === undefined) return undefined;
+  let entries: (string | Buffer)[] | undefined;
+  for (const key of Object.keys(metadata.getMap())) {
+    for (const value of metadata.get(key)) {
+      entries ??= [];
+      entries.push(key, value);
+    }
+  }
+  return entries;
+}
+
+/** Adds entries, in order. @throws Error when a key or value is not allowed in HTTP/2 headers. */
+export function addEntries(metadata: Metadata, entries: Entries | undefined): void {
+  if (entries === undefined) return;
+  for (let i = 0; i < entries.length; i += 2) metadata.add(entries[i] as string, entries[i + 1] as string | Buffer);
+}
+
+/** Adds an item's own entries over what it shares with the batch: an item's key replaces the shared one. */
+export function overlayItemEntries(metadata: Metadata, entries: Entries | undefined): void {
+  if (entries === undefined) return;
+  let previous = '';
+  for (let i = 0; i < entries.length; i += 2) {
+    const key = entries[i] as string;
+    if (isReservedKey(key.toLowerCase())) throw new Error('reserved key');
+    if (key === previous) metadata.add(key, entries[i + 1] as string | Buffer);
+    else metadata.set(key, entries[i + 1] as string | Buffer);
+    previous = key;
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * One call as a row of attempts: keeps what the app sends until the call is committed, and plays it to the next attempt.
+ *
+ * Committed (gRFC A6): headers or a message have reached the app, or the app's messages outgrew the buffer.
+ *
+ * @packageDocumentation
+ */
+import type { Metadata, StatusObject } from '@grpc/grpc-js';
+import { Code } from '../call.ts';
+import type { CancelTimer, Clock } from '../clock.ts';
+import { UNPROCESSED_KEY } from '../errors.ts';
+import type { Random } from '../random.ts';
+import type { RetryBudget } from '../retry/budget.ts';
+import { decideRetry, type NoRetryReason } from '../retry/decide.ts';
+import type { RetryRules } from '../retry/options.ts';
+import { type AttemptContext, attemptContext, type AuthContext, type CallInfo, type CallListener, type ClientCall, type MessageContext, type NextClientCall } from './client-call.ts';
+import { withAttempt } from './lb-policy.ts';
+import { endSoon, isUnprocessed, plainStatus } from './refuse.ts';
+
+/** What a retried call is told, once per mesh. */
+export interface RetrySettings {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly rules: (method: string) => MethodRetry;
+  readonly budget: (method: string) => RetryBudget;
+  /** Most bytes of a call's messages kept for another attempt; beyond, the call is committed. */
+  readonly maxBufferBytes: number;
+  /** Told when a failed call is not sent again. */
+  readonly onGivenUp: (info: CallInfo, why: NoRetryReason, code: number) => void;
+  /** Told when a call is sent again. */
+  readonly onRetry: (info: CallInfo) => void;
+}
+
+/** What policy says of retrying one method. */
+export interface MethodRetry {
+  readonly retry: RetryRules;
+  readonly idempotent: boolean;
+}
+
+interface Sent {
+  context: MessageContext;
+  readonly message: unknown;
+}
+
+/** An object message at the interceptor door has no size; it counts as this much. */
+const OBJECT_BYTES = 1024;
+const PREVIOUS_ATTEMPTS = 'grpc-previous-rpc-attempts';
+const PUSHBACK = 'grpc-retry-pushback-ms';
+
+export class RetryCall implements ClientCall, CallListener {
+  readonly #settings: RetrySettings;
+  readonly #info: CallInfo;
+  readonly #next: NextClientCall;
+  readonly #method: MethodRetry;
+  readonly #budget: RetryBudget;
+  #metadata!: Metadata;
+  #upper!: CallListener;
+  #call: ClientCall | undefined;
+  #context: AttemptContext | undefined;
+  #attempt = 0;
+  #backoffs = 0;
+  #tried: Set<string> | undefined;
+  #messages: Sent[] | undefined = [];
+  #bytes = 0;
+  #reads = 0;
+  #closed = false;
+  #committed = false;
+  #cancelled = false;
+  #cancelTimer: CancelTimer | undefined;
+
+  constructor(settings: RetrySettings, info: CallInfo, next: NextClientCall) {
+    this.#settings = settings;
+    this.#info = info;
+    this.#next = next;
+    this.#method = settings.rules(info.method);
+    this.#budget = settings.budget(info.method);
+  }
+
+  start(metadata: Metadata, listener: CallListener): void {
+    this.#upper = listener;
+    this.#metadata = metadata.clone(); // the caller's own object is not ours to mark, and may change before a retry
+    this.#budget.deposit();
+    this.#try();
+  }
+
+  #try(): void {
+    this.#attempt++;
+    const { kind } = this.#info;
+    const context = attemptContext({ avoid: this.#tried, streaming: kind !== undefined && kind !== 'unary' });
+    this.#context = context;
+    if (this.#attempt > 1) {
+      this.#metadata = this.#metadata.clone();
+      this.#metadata.set(PREVIOUS_ATTEMPTS, String(this.#attempt - 1));
+    }
+    withAttempt(this.#metadata, context);
+    const call = this.#next({ ...this.#info, attempt: context });
+    this.#call = call;
+    call.start(this.#metadata, this);
+    if (this.#attempt === 1) return; // nothing was sent yet
+    for (let i = 0; i < this.#reads; i++) call.startRead();
+    for (const { context: messageContext, message } of this.#messages ?? []) call.sendMessageWithContext(messageContext, message);
+    if (this.#closed) call.halfClose();
+  }
+
+  sendMessageWithContext(context: MessageContext, message: unknown): void {
+    if (this.#messages !== undefined) {
+      this.#bytes += Buffer.isBuffer(message) ? message.length : OBJECT_BYTES;
+      // The write callback belongs to the first sending; a replay must not call it again.
+      if (this.#bytes > this.#settings.maxBufferBytes) this.#commit();
+      else if (this.#cancelTimer !== undefined) {
+        this.#messages.push({ context, message });
+        return;
+      } else this.#messages.push({ context: context.flags === undefined ? NO_CONTEXT : { flags: context.flags }, message });
+    }
+    this.#call?.sendMessageWithContext(context, message);
+  }
+  startRead(): void {
+    this.#reads++;
+    if (this.#cancelTimer === undefined) this.#call?.startRead();
+  }
+  halfClose(): void {
+    this.#closed = true;
+    if (this.#cancelTimer === undefined) this.#call?.halfClose();
+  }
+  cancelWithStatus(code: number, details: string): void {
+    this.#cancelled = true;
+    if (this.#cancelTimer === undefined) {
+      this.#call?.cancelWithStatus(code, details);
+      return;
+    }
+    this.#cancelTimer();
+    this.#cancelTimer = undefined;
+    this.#commit();
+    endSoon(this.#upper, plainStatus(code === Code.OK ? Code.CANCELLED : code, details));
+  }
+  getPeer(): string {
+    return this.#call?.getPeer() ?? 'inmesh';
+  }
+  getAuthContext(): AuthContext | null {
+    return this.#call?.getAuthContext() ?? null;
+  }
+
+  onReceiveMetadata(metadata: Metadata): void {
+    this.#commit();
+    this.#upper.onReceiveMetadata(metadata);
+  }
+  onReceiveMessage(message: unknown): void {
+    this.#commit();
+    this.#upper.onReceiveMessage(message);
+  }
+  onReceiveStatus(status: StatusObject): void {
+    if (status.code === Code.OK) {
+      this.#commit();
+      this.#upper.onReceiveStatus(status);
+      return;
+    }
+    const settings = this.#settings;
+    const context = this.#context;
+    // With our own picker a stream that was never opened was never seen by any server.
+    const neverSent = this.#info.door.book !== undefined && context !== undefined && !context.started;
+    const decision = decideRetry({
+      rules: this.#method.retry,
+      attempt: this.#attempt,
+      code: status.code,
+      pushback: status.metadata.get(PUSHBACK) as string[],
+      idempotent: this.#info.options?.idempotent ?? this.#method.idempotent,
+      unprocessed: neverSent || isUnprocessed(status),
+      committed: this.#committed || this.#cancelled,
+      deadlineMs: this.#info.deadlineMs,
+      nowMs: settings.clock.nowMs(),
+      budget: this.#budget,
+      random: settings.random,
+      backoffs: this.#backoffs,
+      enabled: this.#info.options?.retry !== false,
+    });
+    if (!decision.retry) {
+      this.#commit();
+      settings.onGivenUp(this.#info, decision.why, status.code);
+      status.metadata.remove(UNPROCESSED_KEY);
+      this.#upper.onReceiveStatus(status);
+      return;
+    }
+    settings.onRetry(this.#info);
+    this.#backoffs = decision.backoffs;
+    if (context !== undefined && context.picked !== '') {
+      this.#tried ??= new Set();
+      this.#tried.add(context.picked);
+    }
+    this.#cancelTimer = settings.clock.setTimer(() => {
+      this.#cancelTimer = undefined;
+      this.#info.scope.runInAsyncScope(this.#try, this);
+    }, decision.delayMs);
+  }
+
+  #commit(): void {
+    this.#committed = true;
+    this.#messages = undefined;
+  }
+}
+
+const NO_CONTEXT: MessageContext = {};

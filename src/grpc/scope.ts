@@ -1,0 +1,41 @@
+/**
+ * Keeps a caller's context with the caller: whatever tells it the news (a carrier shared with strangers, a timer, a
+ * connection that others waited for as well), its callbacks run in the context in which it made the call.
+ *
+ * grpc-js itself runs the callbacks of calls that waited for a cold channel in the first caller's context.
+ *
+ * @packageDocumentation
+ */
+import { AsyncResource } from 'node:async_hooks';
+import type { Metadata, StatusObject } from '@grpc/grpc-js';
+import type { CallListener } from './client-call.ts';
+
+/** The app's listener, called in the app's context; and, for a unary response, the `null` message grpc-js gives before an error. */
+export class ScopedListener extends AsyncResource implements CallListener {
+  readonly #listener: CallListener;
+  #needsMessage: boolean;
+  #ended = false;
+
+  /** `needsMessage`: the call has a unary response and its client expects `onReceiveMessage(null)` where there is none. */
+  constructor(listener: CallListener, needsMessage: boolean) {
+    super('inmesh.call');
+    this.#listener = listener;
+    this.#needsMessage = needsMessage;
+  }
+  onReceiveMetadata(metadata: Metadata): void {
+    this.runInAsyncScope(this.#listener.onReceiveMetadata, this.#listener, metadata);
+  }
+  onReceiveMessage(message: unknown): void {
+    this.#needsMessage = false;
+    this.runInAsyncScope(this.#listener.onReceiveMessage, this.#listener, message);
+  }
+  onReceiveStatus(status: StatusObject): void {
+    if (this.#ended) return; // exactly one, whatever happens below
+    this.#ended = true;
+    this.runInAsyncScope(this.#deliver, this, status);
+  }
+  #deliver(status: StatusObject): void {
+    if (this.#needsMessage) this.#listener.onReceiveMessage(null);
+    this.#listener.onReceiveStatus(status);
+  }
+}

@@ -1,0 +1,234 @@
+/**
+ * The server half around one grpc-js `Server`: one fused interceptor, a record of the handlers, and carriers.
+ *
+ * Carriers are served only where the whole list of interceptors is known, for an item must meet every interceptor that a
+ * call of its own meets. A `Server`'s lists can't be read, so they come from whoever made it: the options composed by
+ * `mesh.server()`, or what `mesh.attach()` is told. In every other case no carrier is served or advertised, and a line says why.
+ *
+ * Only public members of grpc-js are used: `register`, `unregister`, `bindAsync` and `createConnectionInjector` are
+ * shadowed on the instance.
+ *
+ * @packageDocumentation
+ */
+import {
+  experimental,
+  type handleUnaryCall,
+  Metadata,
+  type Server,
+  ServerCredentials,
+  type ServerInterceptor,
+  type ServerWritableStream,
+} from '@grpc/grpc-js';
+import { Code, type MethodKind, splitMethod } from '../call.ts';
+import type { Clock } from '../clock.ts';
+import { UsageError } from '../errors.ts';
+import { type BatchLimits, BatchService } from './batch-service.ts';
+import { kindOf } from './door.ts';
+import { type AnyHandler, guardStream, guardUnary, type UnaryMethod, withCapability } from './handlers.ts';
+import { BATCH_SUFFIX, CAPABILITY_KEY } from './metadata.ts';
+import type { ServerCall, ServerLayer } from './server-call.ts';
+import { FusedServerCall } from './server-door.ts';
+
+/** Lists that were given to our own `serverCredentialsWithInterceptors`. */
+const KNOWN_LISTS = new WeakMap<ServerCredentials, readonly ServerInterceptor[]>();
+/** Servers that have been attached, so that none is twice. */
+const ATTACHED = new WeakSet<Server>();
+
+/**
+ * grpc-js's `experimental.createServerCredentialsWithInterceptors`, with the list kept, so that the items of a batch meet it too.
+ */
+export function serverCredentialsWithInterceptors(credentials: ServerCredentials, interceptors: readonly ServerInterceptor[]): ServerCredentials {
+  const out = experimental.createServerCredentialsWithInterceptors(credentials, [...interceptors]);
+  KNOWN_LISTS.set(out, interceptors);
+  return out;
+}
+
+/** The list behind credentials; undefined when they carry one that we were not told. */
+function credentialList(credentials: ServerCredentials): readonly ServerInterceptor[] | undefined {
+  const known = KNOWN_LISTS.get(credentials);
+  if (known !== undefined) return known;
+  const WithInterceptors = experimental.createServerCredentialsWithInterceptors(ServerCredentials.createInsecure(), []).constructor;
+  return credentials instanceof WithInterceptors ? undefined : [];
+}
+
+type LooseSerialize = (value: unknown) => Buffer;
+/** `Server.register` without its type parameters, which a recorder of every method can't name. */
+type LooseRegister = (name: string, handler: AnyHandler, serialize: LooseSerialize, deserialize: (bytes: Buffer) => unknown, type: string) => boolean;
+
+export interface ServerHostOptions {
+  /** Our own behaviours, outermost first. */
+  readonly layer: ServerLayer;
+  /** The user's server-wide interceptors; undefined: not known. */
+  readonly interceptors: readonly ServerInterceptor[] | undefined;
+  /** False when the server was built elsewhere: then it runs its interceptors itself, and ours not at all. */
+  readonly fused: boolean;
+  /** The list in the credentials of the ports, where it can't be found out; said by the user. */
+  readonly credentialInterceptors: readonly ServerInterceptor[] | undefined;
+  /** False: no carriers, by policy. */
+  readonly carriers: boolean;
+  readonly limits: BatchLimits;
+  readonly clock: Clock;
+  readonly warn: (line: string) => void;
+}
+
+export class ServerHost {
+  readonly #options: ServerHostOptions;
+  readonly #methods = new Map<string, MethodKind>();
+  /** Lists by local port; key undefined for sockets without one. */
+  readonly #ports = new Map<number | undefined, readonly ServerInterceptor[]>();
+  /** Carriers that came through our own fused interceptor, with the port they came by. */
+  readonly #seen = new WeakMap<Metadata, ReturnType<ServerCall['getConnectionInfo']>>();
+  readonly #said = new Set<string>();
+  readonly #batches: BatchService;
+  readonly #capability: string;
+  #attached = false;
+  #off: string | undefined;
+
+  constructor(options: ServerHostOptions) {
+    this.#options = options;
+    this.#batches = new BatchService(options.clock, options.limits);
+    this.#capability = `1;items=${options.limits.maxItems}`;
+    if (!options.carriers) this.#off = 'policy.server.carriers is false';
+    else if (options.interceptors === undefined) this.#off = 'the interceptors of this server are not known';
+  }
+
+  /** Why no carrier is served; undefined when they are. */
+  get carriersOff(): string | undefined {
+    return this.#attached ? this.#off : 'mesh.attach(server) was not called';
+  }
+  get stats(): { readonly carriers: number; readonly items: number } {
+    return { carriers: this.#batches.carriers, items: this.#batches.items };
+  }
+
+  /** The one interceptor of a server made with `mesh.server()`: our layers, then the user's, for every call but carriers. */
+  readonly interceptor: ServerInterceptor = (definition, call) => {
+    const { path } = definition;
+    if (this.#attached && path.endsWith(BATCH_SUFFIX) && this.#methods.has(path.slice(0, -BATCH_SUFFIX.length))) {
+      // The carrier itself meets nothing: each of its items meets everything.
+      return new FusedServerCall(call, (metadata) => this.#seen.set(metadata, call.getConnectionInfo()));
+    }
+    if (this.#attached && !this.#methods.has(path)) {
+      this.#say(`late:${path}`, `mesh.attach(server) came after addService for ${path}: it is served without batches`);
+    }
+    const kind = kindOf(definition.requestStream, definition.responseStream);
+    let chain: ServerCall = this.#options.layer({ method: path, kind, item: undefined }, call);
+    for (const interceptor of this.#options.interceptors ?? []) chain = interceptor(definition, chain);
+    return new FusedServerCall(chain);
+  };
+
+  /** Shadows `register` and the rest. @throws UsageError when the server has been attached before. */
+  attach(server: Server): void {
+    if (ATTACHED.has(server)) throw new UsageError('mesh.attach(server): this server is attached already');
+    ATTACHED.add(server);
+    this.#attached = true;
+    const register = server.register.bind(server) as LooseRegister;
+    const unregister = server.unregister.bind(server);
+    const bindAsync = server.bindAsync.bind(server);
+    const createConnectionInjector = server.createConnectionInjector.bind(server);
+    const record: LooseRegister = (name, handler, serialize, deserialize, type) => {
+      const kind = type as MethodKind;
+      if (splitMethod(name).method.endsWith(BATCH_SUFFIX)) {
+        throw new UsageError(`${name}: method names that end in ${BATCH_SUFFIX} are inmesh's own`);
+      }
+      if (kind !== 'unary') {
+        const done = register(name, guardStream(handler, kind), serialize, deserialize, type);
+        if (done) this.#methods.set(name, kind);
+        return done;
+      }
+      const guarded = guardUnary(handler as handleUnaryCall<unknown, unknown>, this.#advertise);
+      if (!register(name, guarded as AnyHandler, serialize, deserialize, type)) return false;
+      this.#methods.set(name, kind);
+      const method: UnaryMethod = { path: name, handler: guarded, serialize, deserialize };
+      register(name + BATCH_SUFFIX, this.#carrierHandler(method) as AnyHandler, identity as LooseSerialize, identity, 'serverStream');
+      return true;
+    };
+    server.register = record as Server['register'];
+    server.unregister = (name: string): boolean => {
+      if (this.#methods.get(name) === 'unary') unregister(name + BATCH_SUFFIX);
+      this.#methods.delete(name);
+      return unregister(name);
+    };
+    server.bindAsync = (address: string, credentials: ServerCredentials, callback: (error: Error | null, port: number) => void): void => {
+      const list = this.#listOf(credentials, address);
+      bindAsync(address, credentials, (error, port) => {
+        if (error === null && list !== undefined) this.#ports.set(address.startsWith('unix:') ? undefined : port, list);
+        callback(error, port);
+      });
+    };
+    server.createConnectionInjector = (credentials: ServerCredentials) => {
+      const list = this.#listOf(credentials, 'a connection injector');
+      if (list !== undefined) this.#ports.set(undefined, list);
+      return createConnectionInjector(credentials);
+    };
+  }
+
+  #listOf(credentials: ServerCredentials, where: string): readonly ServerInterceptor[] | undefined {
+    const list = credentialList(credentials) ?? this.#options.credentialInterceptors;
+    if (list === undefined) {
+      this.#say(
+        `port:${where}`,
+        `${where}: no batches are served here, for its credentials carry interceptors that inmesh can't see; make them with inmesh's serverCredentialsWithInterceptors, or name them in mesh.attach(server, { credentialInterceptors })`,
+      );
+    }
+    return list;
+  }
+
+  readonly #advertise = (_metadata: Metadata, trailers: Metadata | undefined): Metadata | undefined =>
+    this.#off === undefined && this.#ports.size > 0 ? withCapability(trailers, () => new Metadata(), this.#capability) : trailers;
+
+  #carrierHandler(method: UnaryMethod): (stream: ServerWritableStream<Buffer, Buffer>) => void {
+    const { path, serialize, deserialize } = method;
+    const definition = { path, requestStream: false, responseStream: false, responseSerialize: serialize, requestDeserialize: deserialize } as const;
+    return (stream) => {
+      const why = this.#off ?? this.#foreign(stream.metadata);
+      if (why !== undefined) {
+        this.#say(`off:${why}`, `a batch of ${path} was turned away: ${why}`);
+        stream.emit('error', { code: Code.UNIMPLEMENTED, details: `inmesh: no batches here: ${why}` });
+        return;
+      }
+      const connection = this.#seen.get(stream.metadata) ?? {};
+      const fromPort = this.#ports.get(connection.localPort) ?? this.#onlyList();
+      if (fromPort === undefined) {
+        stream.emit('error', { code: Code.UNIMPLEMENTED, details: 'inmesh: no batches on this port' });
+        return;
+      }
+      stream.metadata.remove(CAPABILITY_KEY);
+      this.#batches.serve(
+        stream,
+        method,
+        (_method, call, item) => {
+          let chain: ServerCall = call;
+          for (const interceptor of fromPort) chain = interceptor(definition, chain);
+          if (this.#options.fused) chain = this.#options.layer({ method: path, kind: 'unary', item }, chain);
+          for (const interceptor of this.#options.interceptors ?? []) chain = interceptor(definition, chain);
+          return chain;
+        },
+        connection,
+      );
+    };
+  }
+
+  /** A server whose interceptor is ours shows us every carrier first; one that did not belongs to another server. */
+  #foreign(metadata: Metadata): string | undefined {
+    if (!this.#options.fused || this.#seen.has(metadata)) return undefined;
+    return 'the server was not made with the options of this mesh.server()';
+  }
+
+  /** Where the port is not known (a server built elsewhere), all ports must have one and the same list. */
+  #onlyList(): readonly ServerInterceptor[] | undefined {
+    if (this.#options.fused) return undefined;
+    const lists = [...this.#ports.values()];
+    const first = lists[0];
+    return lists.every((list) => list === first || (list.length === 0 && first?.length === 0)) ? first : undefined;
+  }
+
+  #say(key: string, line: string): void {
+    if (this.#said.has(key) || this.#said.size >= 100) return;
+    this.#said.add(key);
+    this.#options.warn(line);
+  }
+}
+
+function identity(bytes: Buffer): Buffer {
+  return bytes;
+}

@@ -1,0 +1,80 @@
+/**
+ * The OpenTelemetry API, if the application has it.
+ *
+ * It is an optional peer: without it the mesh works and observes nothing. Loading it is left to the first behaviour that
+ * wants it. The CommonJS copy is taken; what is registered (providers, propagator, context manager) is shared with the
+ * application's ESM copy through a registered symbol, so either will do.
+ *
+ * @packageDocumentation
+ */
+import { createRequire } from 'node:module';
+import type * as api from '@opentelemetry/api';
+
+/** The part of `@opentelemetry/api` that is used. Any copy from 1.9 on fits. */
+export type Otel = Pick<typeof api, 'trace' | 'context' | 'propagation' | 'metrics' | 'createNoopMeter' | 'ROOT_CONTEXT'>;
+
+/** Name of our tracer and meter. */
+export const SCOPE = 'inmesh';
+
+// `createContextKey` is `Symbol.for`, which makes this the very key that the SDK's `suppressTracing` sets.
+const SUPPRESSED = Symbol.for('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
+
+const require = createRequire(import.meta.url);
+
+/** `null`: looked for and not there. */
+let loaded: Otel | null | undefined;
+
+/** The API, or undefined when it is not installed. */
+export function loadOtel(): Otel | undefined {
+  if (loaded === undefined) loaded = tryRequire('@opentelemetry/api', isOtel) ?? null;
+  return loaded ?? undefined;
+}
+
+/** Version of this package for the instrumentation scope; undefined where it cannot be read (a bundle). */
+export function scopeVersion(): string | undefined {
+  return tryRequire('inmesh/package.json', hasVersion)?.version;
+}
+
+/** True inside `suppressTracing`, where exporters make their own calls: those are never traced. */
+export function isSuppressed(context: api.Context): boolean {
+  return context.getValue(SUPPRESSED) === true;
+}
+
+/** Our tracer; asks again when the application registers another provider. */
+export class TracerSource {
+  readonly #otel: Otel;
+  readonly #version = scopeVersion();
+  #provider: api.TracerProvider | undefined;
+  #tracer: api.Tracer | undefined;
+
+  constructor(otel: Otel) {
+    this.#otel = otel;
+  }
+  get tracer(): api.Tracer {
+    const provider = this.#otel.trace.getTracerProvider();
+    if (this.#tracer === undefined || provider !== this.#provider) {
+      this.#provider = provider;
+      this.#tracer = provider.getTracer(SCOPE, this.#version);
+    }
+    return this.#tracer;
+  }
+}
+
+function tryRequire<T>(id: string, fits: (value: unknown) => value is T): T | undefined {
+  try {
+    const value: unknown = require(id);
+    return fits(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isOtel(value: unknown): value is Otel {
+  return (
+    typeof value === 'object' && value !== null && 'trace' in value && 'context' in value && 'propagation' in value && 'metrics' in value
+  );
+}
+
+function hasVersion(value: unknown): value is { readonly version: string } {
+  return typeof value === 'object' && value !== null && 'version' in value && typeof value.version === 'string';
+}

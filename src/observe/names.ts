@@ -1,0 +1,68 @@
+/**
+ * Names that telemetry uses: OpenTelemetry's stable RPC conventions (semconv 1.45), copied by value so that no package is
+ * needed for eight strings, and our own where there is no convention.
+ *
+ * @packageDocumentation
+ */
+import { Code, codeName } from '../call.ts';
+
+export const RPC_SYSTEM = 'rpc.system.name';
+export const RPC_METHOD = 'rpc.method';
+export const RPC_STATUS = 'rpc.status_code';
+export const ERROR_TYPE = 'error.type';
+export const SERVER_ADDRESS = 'server.address';
+export const SERVER_PORT = 'server.port';
+export const PEER_ADDRESS = 'network.peer.address';
+export const PEER_PORT = 'network.peer.port';
+export const REQUEST_METADATA = 'rpc.request.metadata.';
+export const RESPONSE_METADATA = 'rpc.response.metadata.';
+
+/** Attempts of the call before this one (gRFC A72). */
+export const PREVIOUS_ATTEMPTS = 'previous-rpc-attempts';
+/** Who refused a call and why, e.g. `client.bulkhead/queue-full`; the text of the `inmesh-reason` trailer. */
+export const REASON = 'inmesh.reason';
+export const BATCH_SIZE = 'inmesh.batch.size';
+export const BATCH_INDEX = 'inmesh.batch.index';
+
+export const CLIENT_DURATION = 'rpc.client.call.duration';
+export const SERVER_DURATION = 'rpc.server.call.duration';
+/** Boundaries in seconds that the conventions advise. */
+export const DURATION_BOUNDARIES: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+
+/** Methods beyond the cap share this name. */
+export const OTHER = '_OTHER';
+
+/** `SpanKind` and `SpanStatusCode` of the API, by value: the API may be missing. */
+export const KIND_SERVER = 1;
+export const KIND_CLIENT = 2;
+export const STATUS_ERROR = 2;
+
+/** `/pkg.Service/Method` as the conventions write it: `pkg.Service/Method`. */
+export function rpcMethod(path: string): string {
+  return path.startsWith('/') ? path.slice(1) : path;
+}
+
+/** Text of a status code: `UNAVAILABLE`; a number outside the gRPC range as itself. */
+export function statusText(code: number): string {
+  return codeName(code);
+}
+
+/** For a client whatever is not OK is an error. */
+export function isClientError(code: number): boolean {
+  return code !== Code.OK;
+}
+
+/** For a server only what is its own fault is an error: a client's mistake or cancellation is not. */
+export function isServerError(code: number): boolean {
+  switch (code) {
+    case Code.UNKNOWN:
+    case Code.DEADLINE_EXCEEDED:
+    case Code.UNIMPLEMENTED:
+    case Code.INTERNAL:
+    case Code.UNAVAILABLE:
+    case Code.DATA_LOSS:
+      return true;
+    default:
+      return false;
+  }
+}

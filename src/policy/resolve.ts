@@ -1,0 +1,161 @@
+/**
+ * A checked policy as the engines ask it: by method path, in milliseconds, with every default filled in.
+ *
+ * @packageDocumentation
+ */
+import { splitMethod } from '../call.ts';
+import { durationMs } from './duration.ts';
+import { type BulkheadRules, bulkheadRules, type MethodRules, methodRules } from './method-rules.ts';
+import type { AttemptSpans, Balance, BalancePolicy, Coalesce, CoalesceMode, MethodPolicy, Policy } from './policy.gen.ts';
+
+/** Ratio of calls that may be re-sent, with a floor. */
+export interface RetryBudgetRules {
+  readonly ratio: number;
+  readonly minPerSecond: number;
+  readonly ttlMs: number;
+}
+
+/** How an endpoint is chosen. */
+export interface BalanceRules {
+  readonly policy: BalancePolicy;
+  /** The document names the policy: it stands against one that the client's service config names. */
+  readonly explicit: boolean;
+  readonly decayMs: number;
+}
+
+/** Limits of batches. Whether a method's calls join them stands in its own rules. */
+export interface CoalesceRules {
+  readonly maxItems: number;
+  readonly maxBytes: number;
+  readonly maxCarriers: number;
+  /** Metadata keys that may differ between items, besides the built-in ones. */
+  readonly itemMetadata: readonly string[];
+}
+
+/** Deadline propagation. */
+export interface DeadlineRules {
+  readonly propagate: boolean;
+  readonly hopMarginMs: number;
+}
+
+/** Spans and metrics. */
+export interface TelemetryRules {
+  readonly traces: boolean;
+  readonly metrics: boolean;
+  readonly attemptSpans: AttemptSpans;
+}
+
+/** The server half. */
+export interface ServerRules {
+  /** Undefined: no limit. */
+  readonly bulkhead?: BulkheadRules;
+  /** By path, `/pkg.Service/Method`. */
+  readonly methodBulkheads: ReadonlyMap<string, BulkheadRules>;
+  readonly carriers: boolean;
+  readonly maxItems: number;
+}
+
+/** What a method's own .proto file says, e.g. `inmesh.v1.method_policy` or `idempotency_level`. */
+export type DeclaredPolicy = (path: string) => MethodPolicy | undefined;
+
+/** More paths than that are not one client's methods; the oldest is computed anew when it comes again. */
+const MAX_CACHED = 10_000;
+
+const DEFAULT_DECAY_MS = 10_000;
+const DEFAULT_TTL_MS = 10_000;
+
+const ms = (text: string | undefined, fallback: number): number => (text === undefined ? fallback : durationMs(text));
+
+/** A policy, ready to be asked. Immutable but for its cache: a changed policy is a new table. */
+export class PolicyTable {
+  readonly retryBudget: RetryBudgetRules;
+  readonly balance: BalanceRules;
+  readonly coalesce: CoalesceRules;
+  readonly deadline: DeadlineRules;
+  readonly telemetry: TelemetryRules;
+  readonly server: ServerRules;
+  readonly #methods: ReadonlyMap<string, MethodPolicy>;
+  readonly #services: ReadonlyMap<string, MethodPolicy>;
+  readonly #defaults: MethodPolicy | undefined;
+  readonly #declared: DeclaredPolicy;
+  readonly #coalesceMode: CoalesceMode;
+  readonly #coalesceNames: ReadonlySet<string>;
+  readonly #cache = new Map<string, MethodRules>();
+
+  /**
+   * @param policy - As `parsePolicy` gives it.
+   * @param declared - What the methods' own files say. Wins over the policy's defaults, not over its services and methods.
+   */
+  constructor(policy: Policy, declared: DeclaredPolicy = () => undefined) {
+    this.#methods = new Map(Object.entries(policy.methods ?? {}));
+    this.#services = new Map(Object.entries(policy.services ?? {}));
+    this.#defaults = policy.defaults;
+    this.#declared = declared;
+
+    const coalesce: Coalesce = typeof policy.coalesce === 'string' ? { mode: policy.coalesce } : (policy.coalesce ?? {});
+    const names = coalesce.mode === 'never' ? [] : (coalesce.methods ?? []);
+    this.#coalesceNames = new Set(names);
+    this.#coalesceMode = coalesce.mode === 'auto' && names.length === 0 ? 'auto' : 'never';
+    const { maxItems = 128, maxBytes = 524_288, maxCarriers = 4, itemMetadata = [] } = coalesce;
+    this.coalesce = { maxItems, maxBytes, maxCarriers, itemMetadata };
+
+    const { ratio = 0.2, minPerSecond = 10, ttl } = policy.retryBudget ?? {};
+    this.retryBudget = { ratio, minPerSecond, ttlMs: ms(ttl, DEFAULT_TTL_MS) };
+
+    const balance: Balance = typeof policy.balance === 'string' ? { policy: policy.balance } : (policy.balance ?? {});
+    this.balance = {
+      policy: balance.policy ?? 'peak_ewma',
+      explicit: balance.policy !== undefined,
+      decayMs: ms(balance.decay, DEFAULT_DECAY_MS),
+    };
+
+    this.deadline = { propagate: policy.deadline?.propagate ?? true, hopMarginMs: ms(policy.deadline?.hopMargin, 0) };
+    const { traces = true, metrics = true, attemptSpans = 'auto' } = policy.telemetry ?? {};
+    this.telemetry = { traces, metrics, attemptSpans };
+    this.server = serverRules(policy);
+  }
+
+  /**
+   * The rules of one method. The same object for the same path, so that callers may key on it.
+   *
+   * @param path - `/pkg.Service/Method`.
+   */
+  method(path: string): MethodRules {
+    const known = this.#cache.get(path);
+    if (known !== undefined) return known;
+    const rules = this.#resolve(path);
+    if (this.#cache.size >= MAX_CACHED) {
+      for (const oldest of this.#cache.keys()) {
+        this.#cache.delete(oldest);
+        break;
+      }
+    }
+    this.#cache.set(path, rules);
+    return rules;
+  }
+
+  #resolve(path: string): MethodRules {
+    const { service, method } = splitMethod(path);
+    const name = `${service}/${method}`;
+    const special = [this.#methods.get(name), this.#services.get(service), this.#declared(path)];
+    const named = this.#coalesceNames.has(name) || this.#coalesceNames.has(service) ? 'auto' : undefined;
+    const coalesce =
+      special.find((layer) => layer?.coalesce !== undefined)?.coalesce ?? named ?? this.#defaults?.coalesce ?? this.#coalesceMode;
+    return methodRules([...special, this.#defaults], coalesce);
+  }
+}
+
+function serverRules({ server = {} }: Policy): ServerRules {
+  const bulkhead = bulkheadRules(server.bulkhead);
+  const methodBulkheads = new Map<string, BulkheadRules>();
+  for (const [name, limit] of Object.entries(server.methodBulkheads ?? {})) {
+    const rules = bulkheadRules(limit);
+    if (rules !== undefined) methodBulkheads.set(`/${name}`, rules);
+  }
+  return {
+    ...(bulkhead === undefined ? {} : { bulkhead }),
+    methodBulkheads,
+    carriers: server.carriers ?? true,
+    maxItems: server.maxItems ?? 1024,
+  };
+}

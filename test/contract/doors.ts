@@ -1,0 +1,68 @@
+/**
+ * The ways to make a client whose behaviour the contract compares with bare grpc-js.
+ *
+ * To put a door under the contract, add it to `doors`; nothing else has to change. Its stack is empty: what a behaviour
+ * changes is that behaviour's own test. What the scenario asks for goes on: its channel options are merged, its
+ * `interceptors` stand above ours, its `callInvocationTransformer` runs before ours.
+ */
+import { type ChannelCredentials, type ClientOptions, Server, type ServerOptions, type ServiceClientConstructor } from '@grpc/grpc-js';
+import { systemClock } from '../../src/clock.ts';
+import { type ChannelStack, createRawChannel, describeCalls, MeshChannel } from '../../src/grpc/channel-door.ts';
+import type { ClientInterceptor } from '../../src/grpc/client-call.ts';
+import { asInterceptor } from '../../src/grpc/interceptor-door.ts';
+import type { Notes } from './service.ts';
+
+/** How a client (and, for server halves, a server) is made. */
+export interface Door {
+  readonly name: string;
+  makeClient(Ctor: ServiceClientConstructor, address: string, credentials: ChannelCredentials, options: ClientOptions): Notes;
+  /** Default: a bare `Server`. */
+  makeServer?(options: ServerOptions): Server;
+}
+
+/** Makes a client of the service with these options; the only place that gives the untyped class its type. */
+function construct(Ctor: ServiceClientConstructor, address: string, credentials: ChannelCredentials, options: ClientOptions): Notes {
+  return new Ctor(address, credentials, options) as unknown as Notes;
+}
+
+/** The yardstick. */
+export const bare: Door = {
+  name: 'bare',
+  makeClient: construct,
+  makeServer: (options) => new Server(options),
+};
+
+const passOn: ClientInterceptor = (info, next) => next(info);
+
+/** `count` behaviours that do nothing, one below the other. */
+function interceptorDoor(name: string, count: number): Door {
+  const ours = Array.from({ length: count }, (_, i) => asInterceptor({ name: `empty ${i}`, from: i, to: i, intercept: passOn }));
+  return {
+    name,
+    makeClient: (Ctor, address, credentials, options) =>
+      construct(Ctor, address, credentials, { ...options, interceptors: [...(options.interceptors ?? []), ...ours] }),
+  };
+}
+
+/** A channel of ours. `described`: the client tells it the kind of each method, as `mesh.client()` has it. */
+function channelDoor(name: string, described: boolean): Door {
+  const stack: ChannelStack = { behaviours: [], intercept: passOn, clock: systemClock, closed: () => undefined };
+  return {
+    name,
+    makeClient: (Ctor, address, credentials, options) =>
+      construct(Ctor, address, credentials, {
+        ...options,
+        ...(described ? { callInvocationTransformer: describeCalls(options.callInvocationTransformer) } : {}),
+        channelFactoryOverride: (target, given, rest) => new MeshChannel(createRawChannel(target, given, rest), stack, undefined),
+      }),
+  };
+}
+
+/** Every door that must behave as bare does. `bare again` shows that the scenarios themselves are stable. */
+export const doors: readonly Door[] = [
+  { ...bare, name: 'bare again' },
+  interceptorDoor('door 1', 1),
+  interceptorDoor('door 1, fused', 2),
+  channelDoor('door 2', true),
+  channelDoor('door 2, kind unknown', false),
+];

@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CASES } from './cases.ts';
+import { burst, connectThrough, DOORS, type Peer, type RunningServer, startServer } from './peers.ts';
+
+describe.each(DOORS)('interop cases, our client (door: %s) and our server, everything on', (door) => {
+  let server: RunningServer;
+  let peer: Peer;
+
+  beforeAll(async () => {
+    server = await startServer('inmesh');
+    peer = connectThrough(door, server.port);
+  });
+  afterAll(async () => {
+    await peer.closeAll();
+    await server.close();
+  });
+
+  test.each(CASES)('$name passes', ({ run }) => run(peer));
+
+  test.each(CASES.filter(({ joinable }) => joinable))('$name passes when 32 callers make it at once, in batches', async (one) => {
+    await one.run(peer); // the first answer tells that this server takes batches
+    const { carriers } = await burst(peer, one);
+    expect(carriers).toBeGreaterThan(0);
+  });
+});
+
+describe.each(DOORS)('interop cases, our client (door: %s) and a server without inmesh', (door) => {
+  let server: RunningServer;
+  let peer: Peer;
+
+  beforeAll(async () => {
+    server = await startServer('bare grpc-js');
+    peer = connectThrough(door, server.port);
+  });
+  afterAll(async () => {
+    await peer.closeAll();
+    await server.close();
+  });
+
+  test.each(CASES)('$name passes, and no call is lost to a batch that nobody serves', async (one) => {
+    await one.run(peer);
+    await burst(peer, one);
+  });
+});

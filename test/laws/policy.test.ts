@@ -1,0 +1,167 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ConfigError } from '../../src/errors.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
+import type { MethodPolicy, Policy } from '../../src/policy/policy.gen.ts';
+import { parsePolicyText } from '../../src/policy/policy-text.ts';
+import { PolicyTable } from '../../src/policy/resolve.ts';
+import { importServiceConfig } from '../../src/policy/service-config.ts';
+
+/** Every key of the document and then some, so that random documents reach its depths. */
+const key = fc.oneof(
+  fc.constantFrom(
+    'defaults',
+    'services',
+    'methods',
+    'coalesce',
+    'balance',
+    'retryPolicy',
+    'timeout',
+    'bulkhead',
+    'slots',
+    'mode',
+    'a.B',
+    'a.B/C',
+  ),
+  fc.constantFrom('__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', ''),
+  fc.string({ maxLength: 20, unit: 'binary' }),
+);
+const anything = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 6 },
+    fc.jsonValue(),
+    fc.constantFrom(
+      undefined,
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+      -0,
+      '0.5s',
+      'auto',
+      'never',
+      500,
+      10n,
+      new Date(0),
+      () => 1,
+      Symbol.iterator,
+    ),
+    fc.array(tie('value'), { maxLength: 4 }),
+    fc.array(fc.tuple(key, tie('value')), { maxLength: 6 }).map((entries) => {
+      const out = {};
+      for (const [name, value] of entries)
+        Object.defineProperty(out, name, { value, enumerable: true, configurable: true, writable: true });
+      return out;
+    }),
+  ),
+})).value;
+
+const opt = <T extends object>(model: { [K in keyof T]-?: fc.Arbitrary<NonNullable<T[K]>> }): fc.Arbitrary<T> =>
+  fc.record(model, { requiredKeys: [] }) as fc.Arbitrary<T>;
+const duration = fc.integer({ min: 1, max: 60_000_000 }).map((us) => `${us / 1e6 < 1e-3 ? '0.001' : us / 1e6}s` as const);
+const identifier = fc.stringMatching(/^[A-Za-z_]\w{0,8}$/).filter((text) => !['constructor', 'prototype', '__proto__'].includes(text));
+const service = fc.array(identifier, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('.'));
+const method = fc.tuple(service, identifier).map(([s, m]) => `${s}/${m}`);
+const bulkhead = fc.record({ slots: fc.integer({ min: 1, max: 1000 }), queue: fc.nat() });
+const methodPolicy = opt<MethodPolicy>({
+  timeout: duration,
+  idempotent: fc.boolean(),
+  retryPolicy: opt({
+    maxAttempts: fc.integer({ min: 1, max: 9 }),
+    initialBackoff: fc.constantFrom('0.001s', '0.5s'),
+    maxBackoff: fc.constantFrom('0.5s', '100s'),
+    backoffMultiplier: fc.double({ min: 0.1, max: 10, noNaN: true }),
+    retryableStatusCodes: fc.array(fc.constantFrom('UNAVAILABLE', 'ABORTED'), { minLength: 1, maxLength: 3 }),
+  }),
+  bulkhead,
+  coalesce: fc.constantFrom('auto', 'never'),
+});
+const policy = opt<Policy>({
+  defaults: methodPolicy,
+  services: fc.dictionary(service, methodPolicy, { maxKeys: 3, noNullPrototype: true }),
+  methods: fc.dictionary(method, methodPolicy, { maxKeys: 3, noNullPrototype: true }),
+  retryBudget: opt({ ratio: fc.double({ min: 0, max: 1000, noNaN: true }), minPerSecond: fc.nat(1000), ttl: fc.constantFrom('1s', '60s') }),
+  balance: opt({ policy: fc.constantFrom('peak_ewma', 'off'), decay: duration }),
+  coalesce: opt({
+    mode: fc.constantFrom('auto', 'never'),
+    methods: fc.array(method, { maxLength: 3 }),
+    maxItems: fc.integer({ min: 2, max: 1024 }),
+    maxBytes: fc.constant(4096),
+    maxCarriers: fc.integer({ min: 1, max: 8 }),
+    itemMetadata: fc.constant(['x-a']),
+  }),
+  deadline: opt({ propagate: fc.boolean(), hopMargin: duration }),
+  telemetry: opt({ traces: fc.boolean(), metrics: fc.boolean(), attemptSpans: fc.constantFrom('auto', 'always', 'off') }),
+  server: opt({
+    bulkhead,
+    methodBulkheads: fc.dictionary(method, bulkhead, { maxKeys: 2, noNullPrototype: true }),
+    carriers: fc.boolean(),
+    maxItems: fc.integer({ min: 1, max: 65_536 }),
+  }),
+});
+
+const untouched = Object.getOwnPropertyNames(Object.prototype).join();
+
+describe('laws of the policy document', () => {
+  test('whatever comes in, nothing but a ConfigError comes out, and Object.prototype stays as it is', () => {
+    fc.assert(
+      fc.property(anything, (input) => {
+        try {
+          parsePolicy(input);
+        } catch (error) {
+          expect(error).toBeInstanceOf(ConfigError);
+        }
+        importServiceConfig(input);
+        importServiceConfig({ methodConfig: [input, { name: [input], timeout: input, retryPolicy: input }] });
+        expect(Object.getOwnPropertyNames(Object.prototype).join()).toBe(untouched);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('a valid document comes out as it went in, and by way of JSON text too', () => {
+    fc.assert(
+      fc.property(policy, (input) => {
+        expect(parsePolicy(input)).toEqual(input);
+        expect(parsePolicyText(JSON.stringify(input), 'p.json')).toEqual(JSON.parse(JSON.stringify(input)));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('every method of a valid document has rules within their bounds', () => {
+    fc.assert(
+      fc.property(policy, method, (input, stranger) => {
+        const table = new PolicyTable(parsePolicy(input));
+        for (const name of [...Object.keys(input.methods ?? {}), stranger]) {
+          const { retry, timeoutMs } = table.method(`/${name}`);
+          expect(retry.maxAttempts).toBeGreaterThanOrEqual(1);
+          expect(retry.maxAttempts).toBeLessThanOrEqual(5);
+          expect(retry.initialBackoffMs).toBeGreaterThan(0);
+          expect(retry.initialBackoffMs).toBeLessThanOrEqual(retry.maxBackoffMs);
+          if (timeoutMs !== undefined) expect(timeoutMs).toBeGreaterThan(0);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('text that is no YAML ends in a ConfigError as well', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: 'binary' }),
+          fc
+            .array(fc.constantFrom('a', ':', ' ', '\n', '-', '&x', '*x', '{', '}', '[', ']', '!!', '"', "'", '#', '|', '?', '<<'))
+            .map((parts) => parts.join('')),
+        ),
+        (text) => {
+          try {
+            parsePolicyText(text, 'p.yaml');
+          } catch (error) {
+            expect(error).toBeInstanceOf(ConfigError);
+          }
+        },
+      ),
+      { numRuns: 1000 },
+    );
+  });
+});

@@ -1,0 +1,213 @@
+import { type CallCredentials, credentials, experimental, Metadata, connectivityState as State } from '@grpc/grpc-js';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Endpoints } from '../../../src/balance/endpoints.ts';
+import { bookOption, newBook, PeakEwmaBalancer, PeakEwmaConfig } from '../../../src/grpc/lb-policy.ts';
+
+type Listener = experimental.ConnectivityStateListener;
+
+/** A connection that the test moves from state to state. */
+class FakeSubchannel implements experimental.SubchannelInterface {
+  readonly address: string;
+  state: State = State.IDLE;
+  refs = 0;
+  asked = 0;
+  readonly #listeners = new Set<Listener>();
+
+  constructor(address: string) {
+    this.address = address;
+  }
+  move(state: State, errorMessage?: string): void {
+    const previous = this.state;
+    this.state = state;
+    for (const listener of [...this.#listeners]) listener(this, previous, state, -1, errorMessage);
+  }
+  getConnectivityState(): State {
+    return this.state;
+  }
+  addConnectivityStateListener(listener: Listener): void {
+    this.#listeners.add(listener);
+  }
+  removeConnectivityStateListener(listener: Listener): void {
+    this.#listeners.delete(listener);
+  }
+  startConnecting(): void {
+    this.asked++;
+  }
+  getAddress(): string {
+    return this.address;
+  }
+  ref(): void {
+    this.refs++;
+  }
+  unref(): void {
+    this.refs--;
+  }
+  getChannelzRef(): ReturnType<experimental.SubchannelInterface['getChannelzRef']> {
+    return { kind: 'subchannel', id: 1, name: this.address };
+  }
+  isHealthy(): boolean {
+    return true;
+  }
+  realSubchannelEquals(other: experimental.SubchannelInterface): boolean {
+    return other === this;
+  }
+  getCallCredentials(): CallCredentials {
+    return credentials.createEmpty();
+  }
+  throttleKeepalive(): void {}
+  addHealthStateWatcher(): void {}
+  removeHealthStateWatcher(): void {}
+  addDataWatcher(): void {}
+  getRealSubchannel(): never {
+    throw new Error('not a real one');
+  }
+  getChannel(): never {
+    throw new Error('not a real one');
+  }
+}
+
+/** The channel above the policy. */
+class FakeChannel implements experimental.ChannelControlHelper {
+  readonly subchannels: FakeSubchannel[] = [];
+  readonly states: State[] = [];
+  error: string | null = null;
+  picker: experimental.Picker | undefined;
+  resolutions = 0;
+
+  createSubchannel(address: experimental.SubchannelAddress): FakeSubchannel {
+    const made = new FakeSubchannel(experimental.subchannelAddressToString(address));
+    this.subchannels.push(made);
+    return made;
+  }
+  updateState(state: State, picker: experimental.Picker, error: string | null): void {
+    this.states.push(state);
+    this.picker = picker;
+    this.error = error;
+  }
+  requestReresolution(): void {
+    this.resolutions++;
+  }
+  addChannelzChild(): void {}
+  removeChannelzChild(): void {}
+  /** The newest connection to an address. */
+  at(address: string): FakeSubchannel {
+    const found = this.subchannels.findLast((subchannel) => subchannel.address === address);
+    if (found === undefined) throw new Error(`no subchannel ${address}`);
+    return found;
+  }
+  get state(): State | undefined {
+    return this.states.at(-1);
+  }
+}
+
+const A = '10.0.0.1:80';
+const B = '10.0.0.2:80';
+let channel: FakeChannel;
+let policy: PeakEwmaBalancer;
+let book: Endpoints;
+
+beforeEach(() => {
+  channel = new FakeChannel();
+  policy = new PeakEwmaBalancer(channel);
+  book = newBook();
+});
+
+function resolved(...addresses: string[]): boolean {
+  const endpoints = addresses.map((address) => ({ addresses: [{ host: address.split(':')[0] ?? '', port: 80 }] }));
+  return policy.updateAddressList(experimental.statusOrFromValue(endpoints), new PeakEwmaConfig(), bookOption(book), 'a note');
+}
+
+describe('state of the channel', () => {
+  test('is CONNECTING, then READY with the first connection, as in round_robin', () => {
+    resolved(A, B);
+    expect(channel.state).toBe(State.CONNECTING);
+    channel.at(A).move(State.READY);
+    expect(channel.state).toBe(State.READY);
+    channel.at(B).move(State.TRANSIENT_FAILURE, 'refused');
+    expect(channel.state).toBe(State.READY);
+    expect(book.endpoints.map((endpoint) => endpoint.ready)).toEqual([true, false]);
+  });
+
+  test('is TRANSIENT_FAILURE with the last error when every connection failed', () => {
+    resolved(A, B);
+    channel.at(A).move(State.TRANSIENT_FAILURE, 'first');
+    expect(channel.state).toBe(State.CONNECTING);
+    channel.at(B).move(State.TRANSIENT_FAILURE, 'second');
+    expect(channel.state).toBe(State.TRANSIENT_FAILURE);
+    expect(channel.error).toMatch(/^inmesh_peak_ewma: No connection established. Last error: .*second/);
+  });
+
+  test('is TRANSIENT_FAILURE with the note of the resolver when there is no address (L9)', () => {
+    resolved();
+    expect(channel.state).toBe(State.TRANSIENT_FAILURE);
+    expect(channel.error).toContain('Resolution note: a note');
+  });
+
+  test('is not touched when another policy is meant', () => {
+    const other = experimental.parseLoadBalancingConfig({ round_robin: {} });
+    expect(policy.updateAddressList(experimental.statusOrFromValue([]), other, {}, '')).toBe(false);
+    expect(channel.states).toEqual([]);
+  });
+});
+
+describe('a connection that is lost', () => {
+  test('asks for name resolution, is not picked any longer and is opened again at once, without a call', () => {
+    resolved(A, B);
+    channel.at(A).move(State.READY);
+    channel.at(B).move(State.READY);
+    const lost = channel.at(A);
+    const made = channel.subchannels.length;
+    expect(channel.resolutions).toBe(0);
+    lost.move(State.IDLE);
+    expect(channel.resolutions).toBe(1);
+    expect(book.pick()?.address).toBe(B);
+    expect(channel.state).toBe(State.READY);
+    expect(channel.subchannels).toHaveLength(made + 1);
+    expect(channel.at(A)).not.toBe(lost);
+  });
+});
+
+describe('an update of the addresses', () => {
+  test('leaves connections of known addresses alone, opens new ones and lets old ones go', () => {
+    resolved(A);
+    channel.at(A).move(State.READY);
+    const first = channel.at(A);
+    expect(resolved(B, A)).toBe(true);
+    expect(channel.subchannels.map((subchannel) => subchannel.address)).toEqual([A, B]);
+    expect(first.refs).toBe(1);
+    resolved(B);
+    expect(first.refs).toBe(0);
+  });
+
+  test('counts an address that is named twice once (L9)', () => {
+    resolved(A, A);
+    expect(channel.subchannels).toHaveLength(1);
+  });
+
+  test('reports the state once', () => {
+    resolved(A, B);
+    expect(channel.states).toEqual([State.CONNECTING]);
+  });
+});
+
+describe('the end of the policy', () => {
+  test('lets every connection go and says no more', () => {
+    resolved(A, B);
+    channel.at(A).move(State.READY);
+    const reports = channel.states.length;
+    policy.destroy();
+    expect(channel.subchannels.map((subchannel) => subchannel.refs)).toEqual([0, 0]);
+    channel.at(A).move(State.IDLE);
+    expect(channel.states).toHaveLength(reports);
+    expect(book.attached).toBe(false);
+  });
+
+  test('leaves its last picker harmless: calls wait for the next policy', () => {
+    resolved(A);
+    channel.at(A).move(State.READY);
+    const { picker } = channel;
+    policy.destroy();
+    const result = picker?.pick({ metadata: new Metadata(), extraPickInfo: {} });
+    expect(result?.pickResultType).toBe(experimental.PickResultType.QUEUE);
+  });
+});

@@ -1,0 +1,148 @@
+import { describe, expect, test } from 'vitest';
+import { Code } from '../../../src/call.ts';
+import { parsePolicy } from '../../../src/policy/parse.ts';
+import type { Policy } from '../../../src/policy/policy.gen.ts';
+import { type DeclaredPolicy, PolicyTable } from '../../../src/policy/resolve.ts';
+
+const table = (policy: Policy, declared?: DeclaredPolicy): PolicyTable => new PolicyTable(parsePolicy(policy), declared);
+
+describe('PolicyTable: defaults', () => {
+  const empty = table({});
+
+  test('a method nobody speaks of: no deadline, no limit, retries of unprocessed calls, no batches', () => {
+    expect(empty.method('/a.B/C')).toEqual({
+      idempotent: false,
+      retry: { maxAttempts: 3, initialBackoffMs: 25, maxBackoffMs: 250, backoffMultiplier: 2, retryableCodes: new Set([Code.UNAVAILABLE]) },
+      coalesce: 'never',
+    });
+  });
+
+  test('everything else', () => {
+    expect(empty.retryBudget).toEqual({ ratio: 0.2, minPerSecond: 10, ttlMs: 10_000 });
+    expect(empty.balance).toEqual({ policy: 'peak_ewma', explicit: false, decayMs: 10_000 });
+    expect(empty.coalesce).toEqual({ maxItems: 128, maxBytes: 524_288, maxCarriers: 4, itemMetadata: [] });
+    expect(empty.deadline).toEqual({ propagate: true, hopMarginMs: 0 });
+    expect(empty.telemetry).toEqual({ traces: true, metrics: true, attemptSpans: 'auto' });
+    expect(empty.server).toEqual({ methodBulkheads: new Map(), carriers: true, maxItems: 1024 });
+  });
+
+  test('what the policy says, in milliseconds', () => {
+    const full = table({
+      retryBudget: { ratio: 0, minPerSecond: 0, ttl: '5s' },
+      balance: { policy: 'peak_ewma', decay: '2.5s' },
+      coalesce: { maxItems: 2, maxBytes: 1024, maxCarriers: 1, itemMetadata: ['x-a'] },
+      deadline: { propagate: false, hopMargin: '0.005s' },
+      telemetry: { traces: false, metrics: false, attemptSpans: 'always' },
+      server: {
+        bulkhead: { slots: 9 },
+        methodBulkheads: { 'a.B/C': { slots: 1, queue: 2, queueTimeout: '0.1s' } },
+        carriers: false,
+        maxItems: 1,
+      },
+    });
+    expect(full.retryBudget).toEqual({ ratio: 0, minPerSecond: 0, ttlMs: 5000 });
+    expect(full.balance).toEqual({ policy: 'peak_ewma', explicit: true, decayMs: 2500 });
+    expect(full.coalesce).toEqual({ maxItems: 2, maxBytes: 1024, maxCarriers: 1, itemMetadata: ['x-a'] });
+    expect(full.deadline).toEqual({ propagate: false, hopMarginMs: 5 });
+    expect(full.telemetry).toEqual({ traces: false, metrics: false, attemptSpans: 'always' });
+    expect(full.server).toEqual({
+      bulkhead: { slots: 9, queue: 0 },
+      methodBulkheads: new Map([['/a.B/C', { slots: 1, queue: 2, queueTimeoutMs: 100 }]]),
+      carriers: false,
+      maxItems: 1,
+    });
+  });
+});
+
+describe('PolicyTable: precedence', () => {
+  const layers: Policy = {
+    defaults: { timeout: '1s', idempotent: true, retryPolicy: { maxAttempts: 2, backoffMultiplier: 3 } },
+    services: { 'a.B': { timeout: '2s', bulkhead: { slots: 7, queue: 3 }, retryPolicy: { maxAttempts: 4 } } },
+    methods: { 'a.B/C': { idempotent: false, bulkhead: { slots: 1 }, retryPolicy: { maxBackoff: '0.01s' } } },
+  };
+
+  test('method over service over defaults over built-in, field by field', () => {
+    expect(table(layers).method('/a.B/C')).toEqual({
+      timeoutMs: 2000,
+      idempotent: false,
+      bulkhead: { slots: 1, queue: 0 },
+      retry: { maxAttempts: 4, initialBackoffMs: 10, maxBackoffMs: 10, backoffMultiplier: 3, retryableCodes: new Set([Code.UNAVAILABLE]) },
+      coalesce: 'never',
+    });
+    expect(table(layers).method('/a.B/D')).toMatchObject({ timeoutMs: 2000, idempotent: true, bulkhead: { slots: 7, queue: 3 } });
+    expect(table(layers).method('/a.X/C')).toMatchObject({ timeoutMs: 1000, idempotent: true, retry: { maxAttempts: 2 } });
+  });
+
+  test('what a .proto file declares stands between service and defaults', () => {
+    const declared = table(layers, (path) => (path === '/a.B/D' ? { timeout: '9s', idempotent: false } : undefined));
+    expect(declared.method('/a.B/D')).toMatchObject({ timeoutMs: 2000, idempotent: false });
+    expect(declared.method('/a.B/E')).toMatchObject({ timeoutMs: 2000, idempotent: true });
+  });
+
+  test('R39 more than five attempts count as five; codes come by name in either case, or number', () => {
+    const { retry } = table({ defaults: { retryPolicy: { maxAttempts: 10, retryableStatusCodes: ['aborted', 'UNAVAILABLE', 4] } } }).method(
+      '/a.B/C',
+    );
+    expect(retry.maxAttempts).toBe(5);
+    expect(retry.retryableCodes).toEqual(new Set([Code.ABORTED, Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED]));
+  });
+
+  test('a first wait above the default longest wait lifts it', () => {
+    expect(table({ defaults: { retryPolicy: { initialBackoff: '1s' } } }).method('/a.B/C').retry).toMatchObject({
+      initialBackoffMs: 1000,
+      maxBackoffMs: 1000,
+    });
+  });
+
+  test.each<[string, Policy, 'auto' | 'never']>([
+    ['mode auto', { coalesce: 'auto' }, 'auto'],
+    ['mode never', { coalesce: 'never' }, 'never'],
+    ['limits alone', { coalesce: { maxItems: 4 } }, 'never'],
+    ['the method named', { coalesce: { methods: ['a.B/C'] } }, 'auto'],
+    ['its service named', { coalesce: { methods: ['a.B'] } }, 'auto'],
+    ['another method named', { coalesce: { methods: ['a.B/D'] } }, 'never'],
+    ['auto with another method named', { coalesce: { mode: 'auto', methods: ['a.B/D'] } }, 'never'],
+    ['never with the method named', { coalesce: { mode: 'never', methods: ['a.B/C'] } }, 'never'],
+    ['the method against the mode', { coalesce: 'auto', methods: { 'a.B/C': { coalesce: 'never' } } }, 'never'],
+    ['the method for itself', { methods: { 'a.B/C': { coalesce: 'auto' } } }, 'auto'],
+    ['the service against the list', { coalesce: { methods: ['a.B/C'] }, services: { 'a.B': { coalesce: 'never' } } }, 'never'],
+    ['the list against the defaults', { coalesce: { methods: ['a.B/C'] }, defaults: { coalesce: 'never' } }, 'auto'],
+    ['the defaults against the mode', { coalesce: 'auto', defaults: { coalesce: 'never' } }, 'never'],
+  ])('coalesce: %s', (_, policy, expected) => {
+    expect(table(policy).method('/a.B/C').coalesce).toBe(expected);
+  });
+
+  test('takes a policy with its shorthands as well', () => {
+    const raw = new PolicyTable({ coalesce: 'auto', balance: 'off' });
+    expect([raw.method('/a.B/C').coalesce, raw.balance.policy]).toEqual(['auto', 'off']);
+  });
+
+  test('names of inherited methods are names like any other', () => {
+    expect(table({ services: { 'a.B': { timeout: '1s' } } }).method('/toString/constructor').timeoutMs).toBeUndefined();
+  });
+});
+
+describe('PolicyTable: cache', () => {
+  test('gives the same object for the same path, and computes it once', () => {
+    let asked = 0;
+    const counted = table({}, () => {
+      asked++;
+      return undefined;
+    });
+    expect(counted.method('/a.B/C')).toBe(counted.method('/a.B/C'));
+    expect(asked).toBe(1);
+  });
+
+  test('lets the oldest go after 10,000 paths', () => {
+    let asked = 0;
+    const counted = table({}, () => {
+      asked++;
+      return undefined;
+    });
+    for (let i = 0; i <= 10_000; i++) counted.method(`/a.B/C${i}`);
+    counted.method('/a.B/C1');
+    expect(asked).toBe(10_001);
+    counted.method('/a.B/C0');
+    expect(asked).toBe(10_002);
+  });
+});

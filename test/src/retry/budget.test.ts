@@ -1,0 +1,134 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ConfigError } from '../../../src/errors.ts';
+import { RetryBudget } from '../../../src/retry/budget.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+
+let clock: FakeClock;
+beforeEach(() => {
+  clock = new FakeClock();
+});
+afterEach(() => {
+  expect(clock.pending).toBe(0);
+});
+
+/** Makes calls that all fail, each asking for one retry; the retries granted. */
+function fail(budget: RetryBudget, calls: number): number {
+  let retries = 0;
+  for (let n = 0; n < calls; n++) {
+    budget.deposit();
+    if (budget.tryWithdraw()) retries++;
+  }
+  return retries;
+}
+
+function drain(budget: RetryBudget): number {
+  let taken = 0;
+  while (budget.tryWithdraw()) taken++;
+  return taken;
+}
+
+describe('RetryBudget', () => {
+  test.each([0.0001, 0.001, 0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 0.7, 0.9, 1, 1.5, 2])(
+    'ratio %d over 10,000 calls on a frozen clock: retries within 1 (B2)',
+    (ratio) => {
+      const budget = new RetryBudget({ ratio, minPerSecond: 0 }, clock);
+      let retries = 0;
+      for (let n = 0; n < 10_000; n++) {
+        budget.deposit();
+        retries += drain(budget);
+      }
+      expect(Math.abs(retries - ratio * 10_000)).toBeLessThanOrEqual(1);
+    },
+  );
+
+  test.each([1, 2, 6])('100 %% failure over %d ttl: attempts <= N(1+r) + f T + 1 (B1)', (ttls) => {
+    const budget = new RetryBudget({}, clock);
+    const seconds = ttls * 10;
+    let retries = 0;
+    for (let ms = 0; ms < seconds * 1000; ms += 5) {
+      retries += fail(budget, 1);
+      clock.advance(5);
+    }
+    const calls = seconds * 200;
+    expect(retries).toBeLessThanOrEqual(0.2 * calls + 10 * seconds + 1);
+    expect(retries).toBeGreaterThan(0.2 * calls + 10 * seconds * 0.9);
+  });
+
+  test('starts with the reserve of one ttl, for cold starts', () => {
+    const budget = new RetryBudget({}, clock);
+    expect(budget.balance()).toBe(100);
+    expect(drain(budget)).toBe(100);
+    expect(budget.balance()).toBe(0);
+  });
+
+  test('saves nothing up: after an idle hour the reserve is there and no more (B5)', () => {
+    const budget = new RetryBudget({}, clock);
+    for (let n = 0; n < 10_000; n++) budget.deposit();
+    expect(budget.balance()).toBe(2100);
+    clock.advance(3_600_000);
+    expect(budget.balance()).toBe(100);
+    expect(drain(budget)).toBe(100);
+  });
+
+  test('a call counts for its ttl and at most a hundredth longer, and so does a retry (B3)', () => {
+    const budget = new RetryBudget({ ratio: 1, minPerSecond: 1, ttlMs: 1000 }, clock);
+    clock.advance(3);
+    budget.deposit();
+    expect(budget.balance()).toBe(2);
+    clock.advance(1000);
+    expect(budget.balance()).toBe(2);
+    clock.advance(10);
+    expect(budget.balance()).toBe(1);
+    expect(budget.tryWithdraw()).toBe(true);
+    clock.advance(1000);
+    expect(budget.tryWithdraw()).toBe(false);
+    clock.advance(10);
+    expect(budget.tryWithdraw()).toBe(true);
+  });
+
+  test('five calls at 0.2 make one retry, ten at 0.1 as well', () => {
+    for (const [ratio, calls] of [
+      [0.2, 5],
+      [0.1, 10],
+      [0.05, 20],
+    ] as const) {
+      const budget = new RetryBudget({ ratio, minPerSecond: 0 }, clock);
+      for (let n = 1; n < calls; n++) budget.deposit();
+      expect(budget.tryWithdraw()).toBe(false);
+      budget.deposit();
+      expect(budget.tryWithdraw()).toBe(true);
+      expect(budget.tryWithdraw()).toBe(false);
+    }
+  });
+
+  test('never allows anything with ratio 0 and no floor', () => {
+    const budget = new RetryBudget({ ratio: 0, minPerSecond: 0 }, clock);
+    expect(fail(budget, 1000)).toBe(0);
+  });
+
+  test('shows no negative balance when calls lapse before the retries they paid for', () => {
+    const budget = new RetryBudget({ ratio: 1, minPerSecond: 0, ttlMs: 1000 }, clock);
+    for (let n = 0; n < 10; n++) budget.deposit();
+    clock.advance(500);
+    expect(drain(budget)).toBe(10);
+    clock.advance(520);
+    expect(budget.balance()).toBe(0);
+    expect(budget.tryWithdraw()).toBe(false);
+  });
+
+  test.each([
+    [{ ratio: -0.1 }, 'retryBudget.ratio: expected a number >= 0 and <= 1000, got -0.1'],
+    [{ ratio: 1001 }, 'retryBudget.ratio: expected a number >= 0 and <= 1000, got 1001'],
+    [{ ratio: Number.NaN }, 'retryBudget.ratio'],
+    [{ minPerSecond: -1 }, 'retryBudget.minPerSecond: expected a number >= 0 and <= 1000000, got -1'],
+    [{ minPerSecond: Number.POSITIVE_INFINITY }, 'retryBudget.minPerSecond'],
+    [{ ttlMs: 0 }, 'retryBudget.ttlMs: expected milliseconds as a number >= 1000 and <= 60000, got 0'],
+    [
+      { ttlMs: '10s' as unknown as number },
+      'retryBudget.ttlMs: expected milliseconds as a number >= 1000 and <= 60000, got "10s"; did you mean 10000?',
+    ],
+  ])('refuses %j (B6)', (options, message) => {
+    expect(() => new RetryBudget(options, clock)).toThrow(ConfigError);
+    expect(() => new RetryBudget(options, clock)).toThrow(message);
+  });
+});
