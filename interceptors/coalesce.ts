@@ -13,7 +13,7 @@
 import type { ResolvedCoalesceOptions } from '../src/batch/options.ts';
 import type { Clock } from '../src/clock.ts';
 import { BatchKeys } from '../src/grpc/batch-key.ts';
-import type { ByteChannel, ClientInterceptor, Door } from '../src/grpc/client-call.ts';
+import type { ByteChannel, CallInfo, ClientInterceptor, Door } from '../src/grpc/client-call.ts';
 import { CoalescedCall } from '../src/grpc/coalesced-call.ts';
 import { ChannelCoalescer, type CoalesceCounts, type CoalesceShared } from '../src/grpc/coalescer.ts';
 import { LearningCall } from '../src/grpc/learning-call.ts';
@@ -26,7 +26,7 @@ export interface CoalesceSettings {
   readonly clock: Clock;
   readonly random: Random;
   /** Whether calls of a method may travel in batches. */
-  readonly isOn: (method: string) => boolean;
+  readonly isOn: (info: CallInfo) => boolean;
   readonly carrierSpan: StartCarrierSpan;
   readonly counts: CoalesceCounts;
   readonly warn: (line: string) => void;
@@ -47,7 +47,7 @@ export function coalesceClient(settings: CoalesceSettings): ClientInterceptor {
     return coalescer;
   };
   return (info, next) => {
-    if ((info.kind !== 'unary' && info.kind !== undefined) || info.options?.coalesce === 'never' || !isOn(info.method)) return next(info);
+    if ((info.kind !== 'unary' && info.kind !== undefined) || info.options?.coalesce === 'never' || !isOn(info)) return next(info);
     const { channel } = info.door;
     if (channel === undefined) {
       if (!warned) warn("coalescing is on, but this client came without mesh.options(): its interceptors can't open a batch, so every call goes alone");

@@ -26,7 +26,7 @@ import { ForwardingServerCall, type ServerCall, type ServerLayer } from '../src/
 export interface DeadlineSettings {
   readonly clock: Clock;
   /** Default timeout of a method in ms, for calls that come without a deadline; undefined: none is invented. */
-  readonly timeoutMs: (method: string) => number | undefined;
+  readonly timeoutMs: (info: CallInfo) => number | undefined;
   /** Whether a client call made while serving a call ends no later than it. */
   readonly propagate: boolean;
   /** Kept back at each hop for the way home, in ms. */
@@ -39,7 +39,7 @@ export function deadlineClient(settings: DeadlineSettings): ClientInterceptor {
   return (info, next) => {
     const nowMs = clock.nowMs();
     let { deadlineMs } = info;
-    if (deadlineMs === Number.POSITIVE_INFINITY) deadlineMs = deadlineAfter(nowMs, timeoutMs(info.method));
+    if (deadlineMs === Number.POSITIVE_INFINITY) deadlineMs = deadlineAfter(nowMs, timeoutMs(info));
     const scope = settings.propagate ? scopeOf(info, clock) : undefined;
     if (scope !== undefined && inherits(info, propagate.DEADLINE)) deadlineMs = minDeadline(deadlineMs, withHopMargin(scope.deadlineMs, hopMarginMs));
     if (isLate(deadlineMs, nowMs)) return new RefusedCall(localStatus(late('client.deadline/late', 'the deadline was over before the call was made')));

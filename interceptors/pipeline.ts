@@ -9,15 +9,20 @@ import type { CallInfo, ClientCall, ClientInterceptor, NextClientCall } from '..
 import type { PlacedBehaviour } from '../src/grpc/interceptor-door.ts';
 import type { ServerLayer } from '../src/grpc/server-call.ts';
 
+/** Name of a client stage. */
+export type ClientStage = 'count' | 'tracing' | 'metrics' | 'deadline' | 'bulkhead' | 'retry' | 'attempt' | 'coalesce' | 'balance';
+/** Name of a server stage. */
+export type ServerStage = 'count' | 'metrics' | 'tracing' | 'deadline' | 'bulkhead';
+
 /** One stage: its place is its index. */
-export interface Stage {
-  readonly name: string;
+export interface Stage<Name extends string> {
+  readonly name: Name;
   /** What it must be above, and why. */
   readonly above: string;
 }
 
 /** Client, from the app down to the channel. Below `retry` a stage sees attempts, above it calls. */
-export const CLIENT_STAGES = [
+export const CLIENT_STAGES: readonly Stage<ClientStage>[] = [
   { name: 'count', above: 'everything: every call counts once, whatever becomes of it, and closing waits for all of them' },
   { name: 'tracing', above: 'everything that can refuse, wait or repeat a call: one span must cover it, with one outcome' },
   { name: 'metrics', above: 'deadline and everything below: the duration is the one that the app saw; it is the span\'s, so tracing is above' },
@@ -27,21 +32,16 @@ export const CLIENT_STAGES = [
   { name: 'attempt', above: 'coalesce: an item is an attempt, with a span and a count of its own' },
   { name: 'coalesce', above: 'balance: a batch goes to one endpoint, chosen once' },
   { name: 'balance', above: 'the channel: it is the picker in there, reached through mesh.options() or mesh.client()' },
-] as const satisfies readonly Stage[];
+];
 
 /** Server, from the wire up to the handler. Items of a batch start at the top like calls of their own. */
-export const SERVER_STAGES = [
+export const SERVER_STAGES: readonly Stage<ServerStage>[] = [
   { name: 'count', above: 'everything: refused calls are calls' },
   { name: 'metrics', above: 'tracing: its duration includes refusals, and it needs no context' },
   { name: 'tracing', above: 'everything that can refuse: the span must show who did' },
   { name: 'deadline', above: 'bulkhead: what is late already must not wait for a slot; handlers and their client calls inherit what is left' },
   { name: 'bulkhead', above: 'the handler: nothing of a refused call is read' },
-] as const satisfies readonly Stage[];
-
-/** Name of a client stage. */
-export type ClientStage = (typeof CLIENT_STAGES)[number]['name'];
-/** Name of a server stage. */
-export type ServerStage = (typeof SERVER_STAGES)[number]['name'];
+];
 
 const clientPlace = (name: ClientStage): number => CLIENT_STAGES.findIndex((stage) => stage.name === name);
 const serverPlace = (name: ServerStage): number => SERVER_STAGES.findIndex((stage) => stage.name === name);

@@ -24,7 +24,7 @@ import type { RetryBudgetOptions } from '../src/retry/options.ts';
 export interface RetryBehaviourSettings {
   readonly clock: Clock;
   readonly random: Random;
-  readonly rules: (method: string) => MethodRetry;
+  readonly rules: (info: CallInfo) => MethodRetry;
   readonly budget: RetryBudgetOptions;
   readonly warn: (line: string) => void;
   readonly onRetry?: (info: CallInfo) => void;

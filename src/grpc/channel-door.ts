@@ -22,7 +22,6 @@ import {
 import { Code, type InmeshCallOptions, type MethodKind } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { refusal, UsageError } from '../errors.ts';
-import type { EndpointBook } from '../balance/book.ts';
 import type {
   AuthContext,
   ByteChannel,
@@ -83,12 +82,11 @@ export class MeshChannel implements ChannelInterface {
   readonly #described = new Map<string, DescribedChannel>();
   #closed = false;
 
-  constructor(channel: ChannelInterface, stack: ChannelStack, book: EndpointBook | undefined) {
+  constructor(channel: ChannelInterface, stack: ChannelStack, door: Door & { readonly channel: ByteChannel }) {
     this.#channel = channel;
     this.#stack = stack;
-    const raw = new RawChannel(channel, stack.clock);
-    this.door = { kind: 'channel', target: channel.getTarget(), channel: raw, book };
-    this.#bottom = (info) => raw.open(info);
+    this.door = door;
+    this.#bottom = (info) => door.channel.open(info);
   }
 
   close(): void {

@@ -14,6 +14,7 @@ import type { CallCredentials, CallOptions, InterceptorOptions, Metadata, NextCa
 import type { InmeshCallOptions, MethodKind } from '../call.ts';
 import type { EndpointBook } from '../balance/book.ts';
 import type { CallRecord } from '../observe/call-record.ts';
+import type { PolicyTable } from '../policy/resolve.ts';
 
 /** Flags and write callback of a message. */
 export type MessageContext = Parameters<ReturnType<NextCall>['sendMessageWithContext']>[0];
@@ -56,6 +57,8 @@ export interface Door {
   readonly channel: ByteChannel | undefined;
   /** The endpoints of that channel. Undefined when the balancing is not ours. */
   readonly book: EndpointBook | undefined;
+  /** Rules of this client alone, where it brought a service config; they stand below the mesh's policy. */
+  readonly rules?: PolicyTable | undefined;
 }
 
 /** What one attempt wants from the picker, and what the picker tells back. Reaches it through `Metadata.getOptions()`. */

@@ -104,7 +104,7 @@ class PickedCall implements experimental.PickResult {
   readonly onCallStarted: () => void;
   readonly onCallEnded: (code: number, details: string, metadata: Metadata) => void;
 
-  constructor(inner: experimental.PickResult, endpoint: Endpoint, attempt: AttemptContext | undefined, metadata: Metadata, clock: Clock) {
+  constructor(inner: experimental.PickResult, endpoint: Endpoint, attempt: AttemptContext | undefined, clock: Clock) {
     this.subchannel = inner.subchannel;
     const streaming = attempt?.streaming === true;
     let startedMs = 0;

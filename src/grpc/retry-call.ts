@@ -21,7 +21,7 @@ import { endSoon, isUnprocessed, plainStatus } from './refuse.ts';
 export interface RetrySettings {
   readonly clock: Clock;
   readonly random: Random;
-  readonly rules: (method: string) => MethodRetry;
+  readonly rules: (info: CallInfo) => MethodRetry;
   readonly budget: (method: string) => RetryBudget;
   /** Most bytes of a call's messages kept for another attempt; beyond, the call is committed. */
   readonly maxBufferBytes: number;
@@ -72,7 +72,7 @@ export class RetryCall implements ClientCall, CallListener {
     this.#settings = settings;
     this.#info = info;
     this.#next = next;
-    this.#method = settings.rules(info.method);
+    this.#method = settings.rules(info);
     this.#budget = settings.budget(info.method);
   }
 

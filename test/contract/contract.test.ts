@@ -15,7 +15,7 @@ const played = new Set<string>();
 describe.each(transports)('contract over $name', (transport) => {
   const here = scenarios.filter((scenario) => scenario.transports?.includes(transport.name) ?? true);
 
-  test.each(here)('$name', async (scenario) => {
+  test.each(here)('$name', { timeout: 60_000 }, async (scenario) => {
     const expected = await play(bare, transport, scenario);
     played.add(`${transport.name}: ${scenario.name}`);
     expect(expected, 'the scenario must observe something').not.toEqual({});

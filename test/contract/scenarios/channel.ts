@@ -75,7 +75,7 @@ export const channel: readonly Scenario[] = [
       const wait = (client: Notes, lane: string): Promise<void> =>
         rig.patiently(
           new Promise((resolve) =>
-            client.waitForReady(Date.now() + 1_000, (error) => {
+            client.waitForReady(Date.now() + 400, (error) => {
               rig.log.add(lane, 'ready', error);
               resolve();
             }),

@@ -1,4 +1,4 @@
-import { type Client, credentials, experimental, Metadata, connectivityState as State, status } from '@grpc/grpc-js';
+import { type Client, experimental, Metadata, connectivityState as State, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { balanceOptions } from '../../../interceptors/balance.ts';
 import type { Endpoints } from '../../../src/balance/endpoints.ts';

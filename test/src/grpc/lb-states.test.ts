@@ -43,7 +43,7 @@ class FakeSubchannel implements experimental.SubchannelInterface {
     this.refs--;
   }
   getChannelzRef(): ReturnType<experimental.SubchannelInterface['getChannelzRef']> {
-    return { kind: 'subchannel', id: 1, name: this.address };
+    return JSON.parse('{"kind":"subchannel","id":1,"name":"fake"}');
   }
   isHealthy(): boolean {
     return true;

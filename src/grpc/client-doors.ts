@@ -1,0 +1,173 @@
+/**
+ * The two client doors of one mesh: makes channels, gives each its book, and remembers them until the mesh is closed.
+ *
+ * @packageDocumentation
+ */
+import {
+  type CallInvocationTransformer,
+  ChannelCredentials,
+  type ChannelInterface,
+  type ChannelOptions,
+  type ClientOptions,
+  connectivityState,
+  type Interceptor,
+} from '@grpc/grpc-js';
+import { Endpoints } from '../balance/endpoints.ts';
+import { resolveBalanceOptions } from '../balance/options.ts';
+import { Code } from '../call.ts';
+import type { Clock } from '../clock.ts';
+import { refusal, UsageError } from '../errors.ts';
+import type { MethodPolicy, Policy } from '../policy/policy.gen.ts';
+import { PolicyTable } from '../policy/resolve.ts';
+import { importServiceConfig } from '../policy/service-config.ts';
+import type { Random } from '../random.ts';
+import { createRawChannel, describeCalls, MeshChannel, RawChannel } from './channel-door.ts';
+import type { ClientInterceptor, Door } from './client-call.ts';
+import { asInterceptor, DOOR, type PlacedBehaviour } from './interceptor-door.ts';
+import { localStatus, RefusedCall } from './refuse.ts';
+import { prepareChannelOptions } from './service-config.ts';
+
+export interface ClientDoorsOptions {
+  readonly table: PolicyTable;
+  readonly policy: Policy;
+  readonly stack: PlacedBehaviour;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly warn: (line: string) => void;
+}
+
+/** grpc-js keeps its channel factory and transformer under plain names; google-gax passes on only prefixed ones. */
+const FACTORY = 'channelFactoryOverride';
+const TRANSFORMER = 'callInvocationTransformer';
+const CONFIG = 'grpc.service_config';
+
+const CLOSED: ClientInterceptor = () => new RefusedCall(localStatus(refusal(Code.UNAVAILABLE, 'client.mesh/closed', 'the mesh is closed')));
+
+interface Made {
+  readonly channel: ChannelInterface;
+  readonly door: Door & { readonly channel: RawChannel };
+}
+
+export class ClientDoors {
+  readonly #options: ClientDoorsOptions;
+  readonly #made = new Set<Made>();
+  readonly #byChannel = new WeakMap<ChannelInterface, Door>();
+  #closed = false;
+  #warnedReplaced = false;
+
+  constructor(options: ClientDoorsOptions) {
+    this.#options = options;
+  }
+
+  client(own: ClientOptions): ClientOptions {
+    const factory: NonNullable<ClientOptions['channelFactoryOverride']> = (target, credentials, options) => this.channel(target, credentials, options);
+    const transformer = describeCalls(own.callInvocationTransformer);
+    return { ...own, [FACTORY]: factory, [TRANSFORMER]: transformer, [`grpc.${FACTORY}`]: factory, [`grpc.${TRANSFORMER}`]: transformer };
+  }
+
+  channel(target: string, credentials: ChannelCredentials, options: ClientOptions): ChannelInterface {
+    const { channel, door } = this.#make(target, credentials, options, 'channel');
+    const { stack, clock } = this.#options;
+    const behaviours = stack.name.split('+');
+    const made = new MeshChannel(channel, { behaviours, intercept: stack.intercept, clock, closed: () => (this.#closed ? CLOSED : undefined) }, door);
+    this.#made.add({ channel: made, door });
+    return made;
+  }
+
+  options(own: ClientOptions): ClientOptions {
+    const factory: NonNullable<ClientOptions['channelFactoryOverride']> = (target, credentials, options) => {
+      const made = this.#make(target, credentials, options, 'interceptors');
+      this.#made.add(made);
+      this.#byChannel.set(made.channel, made.door);
+      return made.channel;
+    };
+    return { ...own, [FACTORY]: factory, [TRANSFORMER]: this.#showDoor(own.callInvocationTransformer) };
+  }
+
+  interceptors(): Interceptor[] {
+    const { stack, clock } = this.#options;
+    const intercept: ClientInterceptor = (info, next) => (this.#closed ? CLOSED : stack.intercept)(info, next);
+    return [asInterceptor({ ...stack, intercept }, clock)];
+  }
+
+  endpoints(): Record<string, { address: string; ready: boolean; inFlight: number; latencyMs: number }[]> {
+    const nowMs = this.#options.clock.nowMs();
+    const byTarget: ReturnType<ClientDoors['endpoints']> = {};
+    for (const { door } of this.#made) {
+      for (const endpoint of door.book?.endpoints ?? []) {
+        byTarget[door.target] ??= [];
+        byTarget[door.target]?.push({
+          address: endpoint.address,
+          ready: endpoint.ready,
+          inFlight: endpoint.inFlight,
+          latencyMs: endpoint.latencyMs(nowMs),
+        });
+      }
+    }
+    return byTarget;
+  }
+
+  /** From now on every call is refused. */
+  refuse(): void {
+    this.#closed = true;
+  }
+
+  close(): void {
+    for (const { channel } of this.#made) channel.close();
+    this.#made.clear();
+  }
+
+  #make(target: string, credentials: ChannelCredentials, given: ClientOptions, kind: Door['kind']): Made {
+    if (!(credentials instanceof ChannelCredentials)) {
+      throw new UsageError(
+        'these channel credentials are not of the @grpc/grpc-js that inmesh uses: two copies of it are installed (see `npm ls @grpc/grpc-js`); one must go',
+      );
+    }
+    const { table, policy, clock, random, warn } = this.#options;
+    for (const made of this.#made) if (made.channel.getConnectivityState(false) === connectivityState.SHUTDOWN) this.#made.delete(made);
+    const options = withoutOurs(given);
+    const rules = this.#importRules(options, policy);
+    const book = new Endpoints(resolveBalanceOptions({ decayMs: table.balance.decayMs }, 'policy.balance'), clock, random);
+    const prepared = prepareChannelOptions(options, book, table.balance.policy === 'off' ? 'off' : 'peak_ewma');
+    if (prepared.reason !== undefined && table.balance.explicit && table.balance.policy !== 'off') warn(`policy.balance is not in force: ${prepared.reason}`);
+    const channel = createRawChannel(target, credentials, prepared.options);
+    return { channel, door: { kind, target, channel: new RawChannel(channel, clock), book: prepared.ours ? book : undefined, rules } };
+  }
+
+  /** Reads the client's own service config, takes its method part out of the options, and gives the rules that it makes. */
+  #importRules(options: ChannelOptions, policy: Policy): PolicyTable | undefined {
+    const text = options[CONFIG];
+    if (text === undefined || !text.includes('methodConfig')) return undefined;
+    const { policy: imported, diagnostics, rest } = importServiceConfig(text);
+    if (diagnostics.some((line) => line.endsWith('not JSON'))) return undefined; // refused with its own words further on
+    for (const line of diagnostics) this.#options.warn(line);
+    if (Object.keys(rest).length > 0) options[CONFIG] = JSON.stringify(rest);
+    else delete options[CONFIG];
+    return new PolicyTable(policy, (path): MethodPolicy | undefined => {
+      const name = path.slice(1);
+      return imported.methods?.[name] ?? imported.services?.[name.slice(0, name.lastIndexOf('/'))] ?? imported.defaults;
+    });
+  }
+
+  /** Tells our interceptors about their channel, and that a call replaced them. */
+  #showDoor(own: CallInvocationTransformer | undefined): CallInvocationTransformer {
+    return (given) => {
+      const call = own === undefined ? given : own(given);
+      const { interceptors, interceptor_providers } = call.callOptions;
+      if (!this.#warnedReplaced && ((interceptors?.length ?? 0) > 0 || (interceptor_providers?.length ?? 0) > 0)) {
+        this.#warnedReplaced = true;
+        this.#options.warn(`${call.methodDefinition.path}: the call's own interceptors replace the client's, inmesh's with them; use mesh.client() to have both`);
+      }
+      const door = this.#byChannel.get(call.channel);
+      return door === undefined ? call : { ...call, callOptions: { ...call.callOptions, [DOOR]: door } };
+    };
+  }
+}
+
+/** The options without what a client's constructor or gax leaves in them; functions there would defeat the sharing of connections. */
+function withoutOurs(options: ClientOptions): ChannelOptions {
+  const { interceptors: _i, interceptor_providers: _p, channelOverride: _o, [FACTORY]: _f, [TRANSFORMER]: _t, ...rest } = options;
+  delete rest[`grpc.${FACTORY}`];
+  delete rest[`grpc.${TRANSFORMER}`];
+  return rest;
+}

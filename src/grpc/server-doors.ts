@@ -1,0 +1,87 @@
+/**
+ * The servers of one mesh.
+ *
+ * @packageDocumentation
+ */
+import { Server, type ServerInterceptor, type ServerOptions } from '@grpc/grpc-js';
+import type { Clock } from '../clock.ts';
+import { UsageError } from '../errors.ts';
+import type { BatchLimits } from './batch-service.ts';
+import type { ServerLayer } from './server-call.ts';
+import { ServerHost, type ServerHostOptions } from './server-host.ts';
+
+export interface ServerDoorsOptions {
+  readonly layer: ServerLayer;
+  readonly carriers: boolean;
+  readonly limits: BatchLimits;
+  readonly clock: Clock;
+  readonly warn: (line: string) => void;
+}
+
+/** Lists that a user names for a server made elsewhere. */
+interface Lists {
+  readonly interceptors?: readonly ServerInterceptor[];
+  readonly credentialInterceptors?: readonly ServerInterceptor[];
+}
+
+export class ServerDoors {
+  readonly #options: ServerDoorsOptions;
+  /** Options that were given out and not attached yet. */
+  readonly #waiting = new Map<ServerOptions, ServerHost>();
+  readonly #hosts = new Set<ServerHost>();
+
+  constructor(options: ServerDoorsOptions) {
+    this.#options = options;
+  }
+
+  options(given: ServerOptions): ServerOptions {
+    const host = this.#host({ interceptors: given.interceptors ?? [], fused: true, credentialInterceptors: undefined });
+    const options: ServerOptions = { ...given, interceptors: [host.interceptor] };
+    this.#waiting.set(options, host);
+    return options;
+  }
+
+  attach(server: Server, given?: ServerOptions | Lists): void {
+    if (!(server instanceof Server)) {
+      throw new UsageError('mesh.attach(server): this is not a Server of the @grpc/grpc-js that inmesh uses; if it is one, two copies of it are installed (see `npm ls @grpc/grpc-js`)');
+    }
+    const host = this.#hostFor(given);
+    host.attach(server);
+    if (host.carriersOff !== undefined) this.#options.warn(`no batches are served: ${host.carriersOff}`);
+  }
+
+  #hostFor(given: ServerOptions | Lists | undefined): ServerHost {
+    const known = given === undefined ? undefined : this.#waiting.get(given as ServerOptions);
+    if (known !== undefined) {
+      this.#waiting.delete(given as ServerOptions);
+      return known;
+    }
+    if (given !== undefined) {
+      const { interceptors, credentialInterceptors } = given as Lists;
+      return this.#host({ interceptors, fused: false, credentialInterceptors });
+    }
+    const [only, another] = this.#waiting;
+    if (another !== undefined) {
+      throw new UsageError('mesh.attach(server): several servers wait to be attached; say which: const options = mesh.server(...); const server = new Server(options); mesh.attach(server, options)');
+    }
+    if (only === undefined) return this.#host({ interceptors: undefined, fused: false, credentialInterceptors: undefined });
+    this.#waiting.delete(only[0]);
+    return only[1];
+  }
+
+  #host(part: Pick<ServerHostOptions, 'interceptors' | 'fused' | 'credentialInterceptors'>): ServerHost {
+    const host = new ServerHost({ ...this.#options, ...part });
+    this.#hosts.add(host);
+    return host;
+  }
+
+  stats(): { carriers: number; items: number } {
+    let carriers = 0;
+    let items = 0;
+    for (const { stats } of this.#hosts) {
+      carriers += stats.carriers;
+      items += stats.items;
+    }
+    return { carriers, items };
+  }
+}
