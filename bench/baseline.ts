@@ -35,9 +35,13 @@ export function writeBaseline(part: Partial<Baseline>): void {
   writeFileSync(FILE, `${JSON.stringify({ ...readBaseline(), ...part }, null, 2)}\n`);
 }
 
-/** What fell below the gate, in words. Names missing on either side are not compared. */
+/** What fell below the gate, in words. Names missing on either side are not compared, but something must be. */
 export function gate(baseline: Baseline, now: Partial<Baseline>): string[] {
   const failures: string[] = [];
+  const committed = { ...baseline.rate, ...baseline.layerUs };
+  if (!Object.keys({ ...now.rate, ...now.layerUs }).some((name) => name in committed)) {
+    return ['bench/baseline.json has none of these medians: write them on a quiet machine, with --write-baseline'];
+  }
   for (const [name, ratio] of Object.entries(now.rate ?? {})) {
     const floor = (baseline.rate[name] ?? 0) * GATE_SHARE;
     if (ratio < floor) failures.push(`${name}: ${ratio.toFixed(2)} of bare is below ${floor.toFixed(2)}, 65 % of the committed median`);

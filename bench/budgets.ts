@@ -39,8 +39,14 @@ export const BUDGETS: readonly Budget[] = [
 /** Bounds on the client CPU that the default stack adds to a call over a fake channel, in microseconds. */
 export const LAYER_BUDGET_US = { budget: 15, goal: 10 } as const;
 
-/** How a figure stands to its bound. `noise`: past the bound, but no further than bare strays from itself. */
-export type Verdict = 'holds' | 'noise' | 'missed';
+/** Above this ratio of the ends of bare's interval, a figure inside it says nothing. */
+const WIDEST_NOISE = 1.5;
+
+/**
+ * How a figure stands to its bound. `noise`: past the bound, but no further than bare strays from itself; `unclear`: the
+ * same, and bare strays so far that anything would.
+ */
+export type Verdict = 'holds' | 'noise' | 'unclear' | 'missed';
 
 /**
  * A ratio holds if its median is at or past the target, or inside the interval that bare measured twice shows in the
@@ -49,5 +55,6 @@ export type Verdict = 'holds' | 'noise' | 'missed';
 export function judge(budget: Pick<Budget, 'metric' | 'target'>, ratio: Spread, noise: Spread): Verdict {
   const past = budget.metric === 'rate' ? ratio.median >= budget.target : ratio.median <= budget.target;
   if (past) return 'holds';
-  return ratio.median >= noise.min && ratio.median <= noise.max ? 'noise' : 'missed';
+  if (ratio.median < noise.min || ratio.median > noise.max) return 'missed';
+  return noise.max > noise.min * WIDEST_NOISE ? 'unclear' : 'noise';
 }

@@ -5,9 +5,8 @@
  */
 import { type ClientOptions, InterceptingCall, type Interceptor } from '@grpc/grpc-js';
 import { fakeChannel } from './fake-channel.ts';
-import { empty, meshClient } from './variants.ts';
 
-/** Layers, in the order of the table. */
+/** Layers, in the order of the table. Those named after a behaviour are that behaviour alone at door 1. */
 export const LAYER_NAMES = [
   'bare',
   'bare-again',
@@ -15,6 +14,12 @@ export const LAYER_NAMES = [
   'empty-interceptors',
   'empty-channel',
   'default-interceptors',
+  'default-channel',
+  'tracing',
+  'metrics',
+  'deadline',
+  'bulkhead',
+  'retry',
 ] as const;
 
 /** Name of a layer. */
@@ -34,14 +39,35 @@ const noop: Interceptor = (options, next) =>
     cancel: (pass) => pass(),
   });
 
-const over = (options: ClientOptions): ClientOptions => ({ channelOverride: fakeChannel(), ...options });
+type Inmesh = typeof import('../src/index.ts');
+type Doors = typeof import('./doors.ts');
 
-/** Client options of every layer by name. May throw `AbsentError`. */
+// Everything of ours is loaded on use: a bare process loads none of it.
+const alone = (make: (inmesh: Inmesh) => Interceptor) => async (): Promise<ClientOptions> => ({
+  channelOverride: fakeChannel(),
+  interceptors: [make(await import('../src/index.ts'))],
+});
+const door = (make: (doors: Doors) => ClientOptions) => async (): Promise<ClientOptions> => make(await import('./doors.ts'));
+const bare = async (): Promise<ClientOptions> => ({ channelOverride: fakeChannel() });
+
+async function defaultInterceptors(): Promise<ClientOptions> {
+  const { createMesh } = await import('../src/index.ts');
+  const mesh = createMesh();
+  return { ...mesh.options(), channelOverride: fakeChannel(), interceptors: mesh.interceptors() };
+}
+
+/** Client options of every layer by name. */
 export const LAYERS: Readonly<Record<LayerName, () => Promise<ClientOptions>>> = {
-  bare: async () => over({}),
-  'bare-again': async () => over({}),
-  'noop-interceptor': async () => over({ interceptors: [noop] }),
-  'empty-interceptors': async () => over((await empty()).emptyInterceptors()),
-  'empty-channel': async () => (await empty()).emptyChannel(fakeChannel()),
-  'default-interceptors': async () => over({ interceptors: (await meshClient('interceptors', false)).options.interceptors ?? [] }),
+  bare,
+  'bare-again': bare,
+  'noop-interceptor': async () => ({ channelOverride: fakeChannel(), interceptors: [noop] }),
+  'empty-interceptors': door((doors) => ({ channelOverride: fakeChannel(), ...doors.emptyInterceptors() })),
+  'empty-channel': door((doors) => doors.emptyChannel(fakeChannel())),
+  'default-interceptors': defaultInterceptors,
+  'default-channel': door((doors) => doors.defaultChannel(fakeChannel())),
+  tracing: alone((inmesh) => inmesh.tracingInterceptor()),
+  metrics: alone((inmesh) => inmesh.metricsInterceptor()),
+  deadline: alone((inmesh) => inmesh.deadlineInterceptor()),
+  bulkhead: alone((inmesh) => inmesh.bulkheadInterceptor({ slots: 1000 })),
+  retry: alone((inmesh) => inmesh.retryInterceptor()),
 };

@@ -45,7 +45,6 @@ export async function runLayers(
   print: (text: string) => void,
 ): Promise<Measured> {
   const work = flags.quick ? { slices: 8, calls: 3000, warmCalls: 15_000 } : { slices: 16, calls: 5000, warmCalls: 40_000 };
-  const absent = new Map<LayerName, string>();
   const faults: string[] = [];
   const rounds: Slices[] = [];
   const beganMs = performance.now();
@@ -56,7 +55,7 @@ export async function runLayers(
       break;
     }
     try {
-      rounds.push(await runRound(work, live, absent));
+      rounds.push(await runRound(work, live));
     } catch (error) {
       faults.push(error instanceof Error ? error.message : String(error));
       break;
@@ -67,14 +66,12 @@ export async function runLayers(
   }
   const rows = summariseLayers(rounds);
   print(renderLayers(rows, rounds.length));
-  for (const [layer, reason] of absent) print(`SKIPPED ${layer}: ${reason}`);
   return {
     json: {
       node: process.version,
       flags,
       rounds: rounds.map((slices) => Object.fromEntries(slices)),
       rows,
-      absent: Object.fromEntries(absent),
       faults,
     },
     medians: { layerUs: Object.fromEntries(rows.filter((row) => row.layer !== 'bare').map((row) => [row.layer, row.addedUs.median])) },
@@ -82,16 +79,14 @@ export async function runLayers(
   };
 }
 
-async function runRound(work: Work, live: Set<Child>, absent: Map<LayerName, string>): Promise<Slices> {
+async function runRound(work: Work, live: Set<Child>): Promise<Slices> {
   const { client: core } = findCores();
   const children = new Map<LayerName, Child>();
   for (const layer of LAYER_NAMES) {
-    if (absent.has(layer)) continue;
     const child = new Child('layer-child.ts', [layer], core);
     live.add(child);
-    const hello = await child.hello();
-    if ('absent' in hello) absent.set(layer, hello.absent);
-    else children.set(layer, child);
+    await child.hello();
+    children.set(layer, child);
   }
   const slices = new Map<LayerName, number[]>([...children.keys()].map((layer) => [layer, []]));
   for (const child of children.values()) await child.ask<LayerResult>({ do: 'layer', calls: work.warmCalls }, SLICE_MS);

@@ -30,7 +30,10 @@ export interface LayerResult {
 export type Order = RunOrder | UsageOrder | LayerOrder;
 
 /** First word of a process. */
-export type Hello = { readonly ready: true; readonly port: number } | { readonly absent: string };
+export interface Hello {
+  /** Where the server listens; 0 from any other process. */
+  readonly port: number;
+}
 
 /** What the client process measured in one slice. */
 export interface RunResult extends LoopResult {

@@ -18,6 +18,8 @@ export interface Row {
   readonly rate: Spread;
   /** Median latency against bare of the same round. */
   readonly p50: Spread;
+  /** CPU of both sides per call against bare of the same round: what a busy machine disturbs least. */
+  readonly cpu: Spread;
   readonly callsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -65,6 +67,7 @@ export function summarise(outcome: Outcome, callers: readonly number[]): Row[] {
         rounds: seen.length,
         rate: against((cell) => cell.callsPerSecond),
         p50: against((cell) => cell.p50Ms),
+        cpu: against((cell) => cell.clientCpuUs + cell.serverCpuUs),
         callsPerSecond: median((cell) => cell.callsPerSecond),
         p50Ms: median((cell) => cell.p50Ms),
         p99Ms: median((cell) => cell.p99Ms),
@@ -123,6 +126,7 @@ export function renderRows(rows: readonly Row[]): string {
           row.p99Ms.toFixed(2),
           row.clientCpuUs.toFixed(1),
           row.serverCpuUs.toFixed(1),
+          ratioText(row.cpu),
           row.perCarrier?.toFixed(1) ?? '-',
         ]);
       const head = [
@@ -134,6 +138,7 @@ export function renderRows(rows: readonly Row[]): string {
         'p99 ms',
         'client us',
         'server us',
+        'x bare',
         'per batch',
       ];
       return table(head, lines);
@@ -145,6 +150,7 @@ const VERDICT_WORDS: Readonly<Record<Verdict, string>> = {
   holds: 'holds',
   noise: 'holds (within the interval of bare against itself)',
   missed: 'MISSED',
+  unclear: 'UNCLEAR: bare strays too far from itself, this machine is too busy',
 };
 
 /** One line for each budget and variant. */

@@ -7,7 +7,7 @@
 import { performance } from 'node:perf_hooks';
 import { type Random, seededRandom } from '../src/random.ts';
 import { Child, type Cores } from './child.ts';
-import type { Hello, RunResult, Usage } from './protocol.ts';
+import type { RunResult, Usage } from './protocol.ts';
 import type { VariantName } from './variants.ts';
 
 /** One variant at one number of callers in one round. */
@@ -41,8 +41,6 @@ export interface Outcome {
   readonly cells: readonly Cell[];
   /** Rounds finished. */
   readonly rounds: number;
-  /** Variants that this checkout lacks, with the reason. */
-  readonly absent: ReadonlyMap<VariantName, string>;
   /** Cells that could not be measured, in words. */
   readonly faults: readonly string[];
 }
@@ -51,6 +49,8 @@ export interface Outcome {
 const GRACE_MS = 15_000;
 /** Callers while a fresh process warms up. */
 const WARM_CALLERS = 64;
+/** What an idle machine manages. */
+const WARM_CALLS_PER_MS = 4;
 
 interface Pair {
   readonly variant: VariantName;
@@ -61,7 +61,6 @@ interface Pair {
 /** Runs the rounds; `say` hears of progress. `live` holds the processes at any time, for whoever must stop them. */
 export async function runRounds(plan: Plan, live: Set<Child>, say: (line: string) => void): Promise<Outcome> {
   const cells: Cell[] = [];
-  const absent = new Map<VariantName, string>();
   const faults: string[] = [];
   const beganMs = performance.now();
   const random = seededRandom(1);
@@ -73,7 +72,7 @@ export async function runRounds(plan: Plan, live: Set<Child>, say: (line: string
       break;
     }
     try {
-      const pairs = new Set(await startPairs(plan, absent, faults, live, say));
+      const pairs = new Set(await startPairs(plan, faults, live));
       // A pair that failed may still answer later: it is out of this round.
       const attempt = async (pair: Pair, work: () => Promise<unknown>): Promise<void> => {
         try {
@@ -95,7 +94,7 @@ export async function runRounds(plan: Plan, live: Set<Child>, say: (line: string
     rounds++;
     say(`round ${rounds}/${plan.rounds} done, ${Math.round((performance.now() - beganMs) / 1000)} s`);
   }
-  return { cells, rounds, absent, faults };
+  return { cells, rounds, faults };
 }
 
 /** Ends every process that is still there. */
@@ -113,41 +112,34 @@ function shuffled<T>(items: readonly T[], random: Random): T[] {
     .map(({ item }) => item);
 }
 
-async function startPairs(
-  plan: Plan,
-  absent: Map<VariantName, string>,
-  faults: string[],
-  live: Set<Child>,
-  say: (line: string) => void,
-): Promise<Pair[]> {
-  const start = async (file: string, args: readonly string[], core: string | undefined): Promise<{ child: Child; hello: Hello }> => {
+async function startPairs(plan: Plan, faults: string[], live: Set<Child>): Promise<Pair[]> {
+  const start = async (file: string, args: readonly string[], core: string | undefined): Promise<{ child: Child; port: number }> => {
     const child = new Child(file, args, core);
     live.add(child);
-    return { child, hello: await child.hello() };
+    const { port } = await child.hello();
+    return { child, port };
   };
   const startPair = async (variant: VariantName): Promise<Pair | undefined> => {
     try {
       const server = await start('server.ts', [variant], plan.cores.server);
-      if ('absent' in server.hello) return skip(variant, server.hello.absent);
-      const client = await start('client.ts', [variant, String(server.hello.port)], plan.cores.client);
-      if ('absent' in client.hello) return skip(variant, client.hello.absent);
+      const client = await start('client.ts', [variant, String(server.port)], plan.cores.client);
       return { variant, client: client.child, server: server.child };
     } catch (error) {
       faults.push(error instanceof Error ? error.message : String(error));
       return undefined;
     }
   };
-  const skip = (variant: VariantName, reason: string): undefined => {
-    absent.set(variant, reason);
-    say(`SKIPPED ${variant}: ${reason}`);
-  };
-  const wanted = plan.variants.filter((variant) => !absent.has(variant));
-  const pairs = await Promise.all(wanted.map(startPair));
+  const pairs = await Promise.all(plan.variants.map(startPair));
   return pairs.filter((pair) => pair !== undefined);
 }
 
-async function warm(pair: Pair, warmMs: number): Promise<void> {
-  await pair.client.ask<RunResult>({ do: 'run', callers: WARM_CALLERS, warmMs: 0, sliceMs: warmMs }, warmMs + GRACE_MS);
+/** Runs until the code is compiled, which takes calls, not time: on a busy machine up to four times as long. */
+async function warm({ client }: Pair, warmMs: number): Promise<void> {
+  let calls = 0;
+  for (let i = 0; i < 4 && calls < warmMs * WARM_CALLS_PER_MS; i++) {
+    const ran = await client.ask<RunResult>({ do: 'run', callers: WARM_CALLERS, warmMs: 0, sliceMs: warmMs }, warmMs + GRACE_MS);
+    calls += ran.calls;
+  }
 }
 
 async function measure(pair: Pair, callers: number, round: number, sliceMs: number): Promise<Cell> {

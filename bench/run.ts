@@ -29,7 +29,7 @@ export async function bench(flags: Flags, live: Set<Child>): Promise<number> {
   if (flags.writeBaseline) writeBaseline(measured.medians);
   const failures = flags.gate ? gate(readBaseline(), measured.medians) : [];
   for (const failure of failures) print(`GATE ${failure}`);
-  for (const fault of measured.faults) print(`FAULT ${fault}`);
+  for (const fault of new Set(measured.faults)) print(`FAULT ${fault}`);
   if (flags.gate && failures.length === 0) print('gate passed');
   return failures.length + measured.faults.length > 0 ? 1 : 0;
 }
@@ -42,14 +42,13 @@ async function runCalls(flags: Flags, live: Set<Child>): Promise<Measured> {
   const judged = judgeRows(rows);
   print(renderRows(rows));
   print(`\nx bare: median [min..max] over ${outcome.rounds} rounds of the ratio to bare of the same round; us: CPU per call`);
-  print(`${legend(flags.variants.filter((name) => !outcome.absent.has(name)))}\n`);
-  for (const [variant, reason] of outcome.absent) print(`SKIPPED ${variant}: ${reason}`);
+  print(`${legend(flags.variants)}\n`);
   print(renderVerdicts(judged, outcome.rounds));
   const rate = Object.fromEntries(
     rows.filter((row) => row.variant !== 'bare').map((row) => [`${row.variant}@${row.callers}`, row.rate.median]),
   );
   return {
-    json: { node: process.version, flags, ...outcome, absent: Object.fromEntries(outcome.absent), rows, judged },
+    json: { node: process.version, flags, ...outcome, rows, judged },
     medians: { rate },
     faults: outcome.faults,
   };

@@ -6,7 +6,7 @@
 import { ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 import { Echo, type Msg } from './echo.ts';
 import { cpuUs, type Order, tell } from './protocol.ts';
-import { AbsentError, VARIANTS, type VariantName } from './variants.ts';
+import { VARIANTS, type VariantName } from './variants.ts';
 
 let served = 0;
 
@@ -30,9 +30,4 @@ process.on('disconnect', () => process.exit(0));
 process.on('message', (order: Order) => {
   if (order.do === 'usage') tell({ cpuUs: cpuUs(), served });
 });
-try {
-  tell({ ready: true, port: await listen(process.argv[2] as VariantName) });
-} catch (error) {
-  if (!(error instanceof AbsentError)) throw error;
-  tell({ absent: error.message });
-}
+tell({ port: await listen(process.argv[2] as VariantName) });

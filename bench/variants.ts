@@ -35,7 +35,7 @@ export interface ClientSetup {
   readonly counts: (() => BatchCounts) | undefined;
 }
 
-/** How each side of a variant is made. Both throw {@link AbsentError} where this checkout lacks what they need. */
+/** How each side of a variant is made. */
 export interface Variant {
   /** What the variant is, in a few words. */
   readonly about: string;
@@ -43,54 +43,24 @@ export interface Variant {
   readonly server: () => Promise<Server>;
 }
 
-/** A variant that this checkout cannot make; it is skipped aloud. */
-export class AbsentError extends Error {
-  override readonly name = 'AbsentError';
-}
-
-/** The part of inmesh's public API that the bench stands on. */
-interface Inmesh {
-  createMesh(policy?: { coalesce?: 'auto' }): BenchMesh;
-  MeshServer: new () => Server;
-}
-
-interface BenchMesh {
-  client(): ClientOptions;
-  options(): ClientOptions;
-  interceptors(): NonNullable<ClientOptions['interceptors']>;
-  stats(): BatchCounts;
-}
-
-const MODULE = '../src/index.ts';
-
-async function inmesh(): Promise<Inmesh> {
-  try {
-    return (await import(MODULE)) as Inmesh;
-  } catch (error) {
-    throw new AbsentError(`src/index.ts does not load: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
-
-/** The doors without behaviours. Loaded on use: a bare process loads nothing of ours. */
-export function empty(): Promise<typeof import('./empty.ts')> {
-  return import('./empty.ts');
-}
-
 type Door = 'interceptors' | 'channel';
+
+// Everything of ours is loaded on use: a bare process loads none of it.
+const inmesh = (): Promise<typeof import('../src/index.ts')> => import('../src/index.ts');
 
 /** A client of `createMesh()`, with coalescing or without, at a door. */
 export async function meshClient(door: Door, coalesce: boolean): Promise<ClientSetup> {
   const { createMesh } = await inmesh();
-  const mesh = createMesh(coalesce ? { coalesce: 'auto' } : {});
+  const mesh = createMesh(coalesce ? { coalesce: { mode: 'auto' } } : {});
   const options = door === 'channel' ? mesh.client() : { ...mesh.options(), interceptors: mesh.interceptors() };
-  return { options, counts: () => mesh.stats() };
+  return { options, counts: () => mesh.stats().coalesce };
 }
 
 const bareClient = async (): Promise<ClientSetup> => ({ options: {}, counts: undefined });
 const bareServer = async (): Promise<Server> => new Server();
 const meshServer = async (): Promise<Server> => new (await inmesh()).MeshServer();
 const emptyClient = async (door: Door): Promise<ClientSetup> => {
-  const { emptyChannel, emptyInterceptors } = await empty();
+  const { emptyChannel, emptyInterceptors } = await import('./doors.ts');
   return { options: door === 'channel' ? emptyChannel() : emptyInterceptors(), counts: undefined };
 };
 

@@ -32,6 +32,11 @@ export interface CoalesceSettings {
   readonly warn: (line: string) => void;
 }
 
+const NO_CHANNEL =
+  'coalescing is on, but this client came without mesh.options(), or the call brought its own interceptors: no batch can be opened, so calls go alone';
+const FOREIGN_BELOW =
+  "coalescing is on, but this client has other interceptors below inmesh's, which a batch would pass by: calls go alone; put inmesh's last";
+
 /** The client half. The server half is `ServerHost`. */
 export function coalesceClient(settings: CoalesceSettings): ClientInterceptor {
   const { options, clock, random, isOn, carrierSpan, counts, warn } = settings;
@@ -49,8 +54,8 @@ export function coalesceClient(settings: CoalesceSettings): ClientInterceptor {
   return (info, next) => {
     if ((info.kind !== 'unary' && info.kind !== undefined) || info.options?.coalesce === 'never' || !isOn(info)) return next(info);
     const { channel } = info.door;
-    if (channel === undefined) {
-      if (!warned) warn("coalescing is on, but this client came without mesh.options(): its interceptors can't open a batch, so every call goes alone");
+    if (channel === undefined || info.door.foreignBelow === true) {
+      if (!warned) warn(channel === undefined ? NO_CHANNEL : FOREIGN_BELOW);
       warned = true;
       return next(info);
     }

@@ -41,8 +41,10 @@ export function deadlineClient(settings: DeadlineSettings): ClientInterceptor {
     let { deadlineMs } = info;
     if (deadlineMs === Number.POSITIVE_INFINITY) deadlineMs = deadlineAfter(nowMs, timeoutMs(info));
     const scope = settings.propagate ? scopeOf(info, clock) : undefined;
-    if (scope !== undefined && inherits(info, propagate.DEADLINE)) deadlineMs = minDeadline(deadlineMs, withHopMargin(scope.deadlineMs, hopMarginMs));
-    if (isLate(deadlineMs, nowMs)) return new RefusedCall(localStatus(late('client.deadline/late', 'the deadline was over before the call was made')));
+    if (scope !== undefined && inherits(info, propagate.DEADLINE))
+      deadlineMs = minDeadline(deadlineMs, withHopMargin(scope.deadlineMs, hopMarginMs));
+    if (isLate(deadlineMs, nowMs))
+      return new RefusedCall(localStatus(late('client.deadline/late', 'the deadline was over before the call was made')));
     const lower = next({ ...info, deadlineMs, parent: settings.propagate ? undefined : info.parent });
     return scope !== undefined && inherits(info, propagate.CANCELLATION) ? new ChildCall(lower, scope) : lower;
   };

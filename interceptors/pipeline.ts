@@ -25,7 +25,10 @@ export interface Stage<Name extends string> {
 export const CLIENT_STAGES: readonly Stage<ClientStage>[] = [
   { name: 'count', above: 'everything: every call counts once, whatever becomes of it, and closing waits for all of them' },
   { name: 'tracing', above: 'everything that can refuse, wait or repeat a call: one span must cover it, with one outcome' },
-  { name: 'metrics', above: 'deadline and everything below: the duration is the one that the app saw; it is the span\'s, so tracing is above' },
+  {
+    name: 'metrics',
+    above: "deadline and everything below: the duration is the one that the app saw; it is the span's, so tracing is above",
+  },
   { name: 'deadline', above: 'bulkhead: a call that is late already must not wait for a slot, nor hold one' },
   { name: 'bulkhead', above: 'retry: the attempts of one call share one slot, and a full house is not worth another attempt' },
   { name: 'retry', above: 'coalesce: it repeats calls, never batches; a repeated item joins a later batch' },
@@ -39,7 +42,10 @@ export const SERVER_STAGES: readonly Stage<ServerStage>[] = [
   { name: 'count', above: 'everything: refused calls are calls' },
   { name: 'metrics', above: 'tracing: its duration includes refusals, and it needs no context' },
   { name: 'tracing', above: 'everything that can refuse: the span must show who did' },
-  { name: 'deadline', above: 'bulkhead: what is late already must not wait for a slot; handlers and their client calls inherit what is left' },
+  {
+    name: 'deadline',
+    above: 'bulkhead: what is late already must not wait for a slot; handlers and their client calls inherit what is left',
+  },
   { name: 'bulkhead', above: 'the handler: nothing of a refused call is read' },
 ];
 

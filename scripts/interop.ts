@@ -6,9 +6,11 @@
  * failure is. `--require-go` makes a missing Go a failure.
  */
 import { parseArgs, styleText } from 'node:util';
+import type { MeshStats } from '../src/index.ts';
 import { CASES, type InteropCase, problemOf } from '../test/interop/grpc/cases.ts';
 import { type GoPrograms, GRPC_GO_VERSION, goPrograms, runGoClient, startGoServer } from '../test/interop/grpc/go-peer.ts';
 import { burst, connectThrough, DOORS, type DoorName, startServer } from '../test/interop/grpc/peers.ts';
+import { recordEveryCall } from '../test/interop/grpc/telemetry.ts';
 
 /** One column: who calls whom, and what was wrong in which case. */
 interface Column {
@@ -66,8 +68,8 @@ function label(door: DoorName): string {
   return door === 'bare grpc-js' ? door : `inmesh, ${door}`;
 }
 
-function counts(stats: { readonly calls: number; readonly carriers: number; readonly items: number } | undefined): string {
-  return stats ? `${stats.calls} calls, ${stats.items} of them in ${stats.carriers} batches` : '';
+function counts(stats: MeshStats | undefined): string {
+  return stats ? `${stats.client.calls} calls, ${stats.coalesce.items} of them in ${stats.coalesce.carriers} batches` : '';
 }
 
 async function withGo(programs: Exclude<GoPrograms, { missing: string }>, bare: boolean): Promise<Column[]> {
@@ -111,11 +113,12 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: { bare: { type: 'boolean', default: false }, 'require-go': { type: 'boolean', default: false } },
   });
+  const spans = recordEveryCall();
   const programs = await goPrograms((line) => console.log(line));
   const missing = 'missing' in programs ? programs.missing : undefined;
   const columns = [...('missing' in programs ? [] : await withGo(programs, values.bare)), ...(await withOurselves())];
   console.log(
-    `interop: the ${CASES.length} standard cases, everything on; grpc-go ${GRPC_GO_VERSION}; grpc-js on Node ${process.version}\n`,
+    `interop: the ${CASES.length} standard cases, everything on, ${spans()} spans; grpc-go ${GRPC_GO_VERSION}; grpc-js on Node ${process.version}\n`,
   );
   print(columns);
   if (missing !== undefined) console.log(`\n${styleText('yellow', `SKIPPED: grpc-go both ways, because ${missing}.`)}`);

@@ -51,7 +51,8 @@ export function buildClientStack(settings: StackSettings, counts: ClientCounts, 
   const tracing = { otel, clock, attemptSpans };
   const attempts = countAttempts(counts.client);
   const attemptSpan = traces ? attemptTracingInterceptor(tracing) : undefined;
-  const attempt: ClientInterceptor = attemptSpan === undefined ? attempts : (info, next) => attempts(info, (below) => attemptSpan(below, next));
+  const attempt: ClientInterceptor =
+    attemptSpan === undefined ? attempts : (info, next) => attempts(info, (below) => attemptSpan(below, next));
   return clientStack({
     count: countClient(counts.client, onIdle),
     ...(traces ? { tracing: tracingClientInterceptor(tracing) } : {}),

@@ -3,15 +3,7 @@
  *
  * @packageDocumentation
  */
-import type {
-  ChannelCredentials,
-  ChannelInterface,
-  ClientOptions,
-  Interceptor,
-  Server,
-  ServerInterceptor,
-  ServerOptions,
-} from '@grpc/grpc-js';
+import type { Channel, ChannelCredentials, ClientOptions, Interceptor, Server, ServerInterceptor, ServerOptions } from '@grpc/grpc-js';
 import { type CallCounts, noCounts } from '../interceptors/count.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { ClientDoors } from './grpc/client-doors.ts';
@@ -112,8 +104,9 @@ export class Mesh {
   }
 
   /** A channel with the stack in front, for libraries that take one (nice-grpc). */
-  channel(target: string, credentials: ChannelCredentials, options: ClientOptions = {}): ChannelInterface {
-    return this.#clients.channel(target, credentials, options);
+  channel(target: string, credentials: ChannelCredentials, options: ClientOptions = {}): Channel {
+    // By shape it is one; libraries ask for the class, whose private field makes it nominal.
+    return this.#clients.channel(target, credentials, options) as unknown as Channel;
   }
 
   /**
@@ -187,4 +180,3 @@ export async function loadMesh(path: string, dependencies: MeshDependencies = {}
 function warnProcess(line: string): void {
   process.emitWarning(line, 'InmeshWarning');
 }
-

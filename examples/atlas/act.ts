@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Act } from './acts.ts';
 import { countViews, createViews, removeViews } from './data.ts';
 import type { Flags } from './flags.ts';
-import { Fleet } from './fleet.ts';
+import { Fleet, REPLICAS } from './fleet.ts';
 import type { AppResult } from './messages.ts';
 import { App, type Surroundings } from './processes.ts';
 import { AFTER_LAST_FAULT_MS, DEADLINE_MS, DOWN_MS, measuredMs, type Schedule, SLOW_FACTOR } from './schedule.ts';
@@ -76,7 +76,7 @@ async function playWith(viewsFile: string, act: Act, setting: Setting, stage: St
         seed,
         rate,
         fanout,
-        warmUpPages: Math.round((plan.warmUpMs * rate) / 1000),
+        warmUpMs: plan.warmUpMs,
         pages,
         deadlineMs: DEADLINE_MS,
         places,
@@ -105,7 +105,7 @@ async function playWith(viewsFile: string, act: Act, setting: Setting, stage: St
     if (phase !== 'healthy') app.tell({ kind: 'phase', phase });
     if (phase === 'slow') fleet.slowDown(SLOW_FACTOR);
     else if (phase === 'killed') await fleet.killAndBringBack(DOWN_MS);
-    else if (phase === 'restarts') await fleet.restartInTurn();
+    else if (phase === 'restarts') await fleet.restartInTurn(lastsMs / REPLICAS);
     else if (phase === 'replaced') await fleet.replace((addresses) => app.tell({ kind: 'names', addresses }));
     if (phase === 'replaced') {
       // As a rule before the last page is due; later only where the faults took longer than planned.

@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Address, ReplicaConfig } from './messages.ts';
 import { Replica, type Surroundings } from './processes.ts';
 
-const REPLICAS = 3;
+/** How many replicas there are. */
+export const REPLICAS = 3;
 const HOST = '127.0.0.1';
 
 /** How many ports an act needs: one for each replica, one more for the replica on a new address. */
@@ -59,13 +60,15 @@ export class Fleet {
     this.#say('replica 1 is back on its port');
   }
 
-  /** Restarts one replica after the other: `tryShutdown`, a new process on the same port, the next. */
-  async restartInTurn(): Promise<void> {
+  /** Restarts one replica after the other: `tryShutdown`, a new process on the same port, and the next `everyMs` after the last. */
+  async restartInTurn(everyMs: number): Promise<void> {
     for (let index = 0; index < this.#replicas.length; index++) {
+      const next = sleep(index === this.#replicas.length - 1 ? 0 : everyMs);
       const replica = this.#at(index);
       this.#endedCpuUs += await replica.stop();
       this.#replicas[index] = await startReplica(this.#config, replica.port);
       this.#say(`replica ${index + 1} has been restarted (tryShutdown)`);
+      await next;
     }
   }
 

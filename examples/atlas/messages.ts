@@ -37,7 +37,7 @@ export interface AppConfig {
   /** Pages per second. */
   readonly rate: number;
   readonly fanout: number;
-  readonly warmUpPages: number;
+  readonly warmUpMs: number;
   /** How many pages are measured at least; it goes on until told to finish, so that every fault comes under load. */
   readonly pages: number;
   readonly deadlineMs: number;

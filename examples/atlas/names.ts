@@ -34,6 +34,8 @@ class AtlasResolver implements experimental.Resolver {
   }
 
   updateResolution(): void {
+    // A push-based name service has nothing new to say when asked: what changes is pushed anyway.
+    if (watchers.has(this.#push)) return;
     watchers.add(this.#push);
     setImmediate(() => {
       if (watchers.has(this.#push)) this.#push();

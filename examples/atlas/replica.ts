@@ -7,7 +7,7 @@ import { Storage } from './storage.ts';
 import { telemetry } from './telemetry.ts';
 
 /** How long a graceful stop may take before the rest is cut off. */
-const STOP_MS = 3_000;
+const STOP_MS = 10_000;
 
 /** Serves the Atlas on `server` until the runner says stop or goes away. */
 export function serveAtlas(server: Server): void {

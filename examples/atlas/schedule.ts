@@ -25,11 +25,11 @@ export const DEADLINE_MS = 2_000;
 /** The full day, or the short one. */
 export function schedule(short: boolean): Schedule {
   const lasts: readonly [Phase, number, number][] = [
-    ['healthy', 4_000, 700],
-    ['slow', 5_000, 1_100],
-    ['killed', 4_000, 1_000],
-    ['restarts', 5_000, 1_800],
-    ['replaced', 3_000, 700],
+    ['healthy', 4_000, 600],
+    ['slow', 5_000, 900],
+    ['killed', 4_000, 800],
+    ['restarts', 5_000, 2_200],
+    ['replaced', 3_000, 900],
   ];
   const slots = lasts.map(([phase, fullMs, shortMs]) => ({ phase, lastsMs: short ? shortMs : fullMs }));
   return { warmUpMs: short ? 400 : 2_000, slots };

@@ -1,8 +1,8 @@
 /**
  * Load and latency of one endpoint, and what a further call on it would cost.
  *
- * Peak EWMA as in Finagle and Linkerd: the estimate jumps to a slower answer at once and decays exponentially, also while
- * nothing is sent, so a shunned endpoint is tried again. Cost = latency x (load + 1). Beyond that:
+ * Peak EWMA as in Finagle and Linkerd: the estimate jumps to a slower answer at once; faster ones pull it down step by step. Without
+ * any it decays exponentially, so a shunned endpoint is tried again. Cost = latency x (load + 1). Beyond that:
  *
  * - *new*: until three answers came the endpoint is probed by one call at a time; the fastest of them counts, because the
  *   first calls on a connection measure its set-up.
@@ -20,6 +20,8 @@ import type { BalanceRules } from './options.ts';
 
 /** Answers that make an endpoint known. */
 const PROBES = 3;
+/** How much of a peak one faster answer takes back. A hiccup of this process hits every endpoint: it must not hide the slow one for long. */
+const ANSWER_WEIGHT = 1 / 8;
 /** Weight of one outcome in the share of drops. */
 const OUTCOME_WEIGHT = 1 / 8;
 /** Cost of an unknown endpoint whose probe is out: dearer than any known one, but still ordered by load. */
@@ -132,8 +134,10 @@ export class Endpoint implements EndpointLoad, Provisional {
   #learnLatency(nowMs: number, latencyMs: number): void {
     if (latencyMs > this.#rules.patienceMs) return;
     this.#crowd.learn(latencyMs);
+    const estimateMs = this.#decayedMs(nowMs);
     if (this.#answers === 0) this.#peakMs = latencyMs;
-    else this.#peakMs = this.#answers < PROBES ? Math.min(this.#peakMs, latencyMs) : Math.max(this.#decayedMs(nowMs), latencyMs);
+    else if (this.#answers < PROBES) this.#peakMs = Math.min(this.#peakMs, latencyMs);
+    else this.#peakMs = latencyMs >= estimateMs ? latencyMs : estimateMs + (latencyMs - estimateMs) * ANSWER_WEIGHT;
     this.#peakAtMs = nowMs;
     this.#answers++;
   }

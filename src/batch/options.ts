@@ -29,8 +29,17 @@ export function resolveCoalesceOptions(options: CoalesceOptions = {}, path = 'co
   const resolved = { ...DEFAULTS, ...options };
   const range = (name: 'maxItems' | 'maxBytes' | 'maxCarriers' | 'maxHoldMs', least: number, most: number) => {
     const value: unknown = resolved[name];
-    if (typeof value !== 'number' || !Number.isFinite(value) || value < least || value > most || (name !== 'maxHoldMs' && !Number.isInteger(value))) {
-      throw new ConfigError(`${path}.${name}`, `expected ${name === 'maxHoldMs' ? 'a number' : 'an integer'} from ${least} to ${most}, got ${JSON.stringify(value)}`);
+    if (
+      typeof value !== 'number' ||
+      !Number.isFinite(value) ||
+      value < least ||
+      value > most ||
+      (name !== 'maxHoldMs' && !Number.isInteger(value))
+    ) {
+      throw new ConfigError(
+        `${path}.${name}`,
+        `expected ${name === 'maxHoldMs' ? 'a number' : 'an integer'} from ${least} to ${most}, got ${JSON.stringify(value)}`,
+      );
     }
   };
   range('maxItems', 2, 1024);

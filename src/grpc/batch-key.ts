@@ -30,7 +30,8 @@ export class BatchKeys {
   /** @throws ConfigError when an item key is one that must never differ inside a batch. */
   constructor(itemMetadata: readonly string[], path = 'coalesce.itemMetadata') {
     for (const key of itemMetadata) {
-      if (isReservedKey(key.toLowerCase())) throw new ConfigError(path, `"${key}" may not differ inside a batch: it says who the caller is, or belongs to gRPC`);
+      if (isReservedKey(key.toLowerCase()))
+        throw new ConfigError(path, `"${key}" may not differ inside a batch: it says who the caller is, or belongs to gRPC`);
     }
     this.#itemKeys = new Set([...ITEM_KEYS, ...itemMetadata.map((key) => key.toLowerCase())]);
   }

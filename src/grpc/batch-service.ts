@@ -4,12 +4,13 @@
  *
  * @packageDocumentation
  */
-import type { ServerWritableStream } from '@grpc/grpc-js';
+import { Metadata, type ServerWritableStream } from '@grpc/grpc-js';
 import { decodeRequest, encodeReply, type ParsedRequest, resultSize, WIRE_VERSION, type WireResult } from '../batch/codec.ts';
 import { WireError } from '../batch/wire.ts';
 import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { DeadlineQueue } from '../deadline/deadline-queue.ts';
+import { REASON_KEY, UNPROCESSED_KEY } from '../errors.ts';
 import type { UnaryMethod } from './handlers.ts';
 import { ACCEPT_KEY, overlayItemEntries } from './metadata.ts';
 import { runUnary } from './run-unary.ts';
@@ -55,17 +56,30 @@ export class BatchService {
       refuse(stream, tooMany ? Code.RESOURCE_EXHAUSTED : Code.INTERNAL, error instanceof WireError ? error.message : 'malformed batch');
       return;
     }
-    if (batch.version !== WIRE_VERSION) return refuse(stream, Code.UNIMPLEMENTED, `batch version ${batch.version} is not served`);
-    if (batch.items.length === 0) return refuse(stream, Code.INVALID_ARGUMENT, 'a batch without items');
-    if (new Set(batch.ids).size !== batch.ids.length) return refuse(stream, Code.INVALID_ARGUMENT, 'two items with one id');
+    const problem = whyRefused(batch);
+    if (problem !== undefined) {
+      refuse(stream, problem.code, problem.details);
+      return;
+    }
     this.carriers++;
     this.items += batch.items.length;
     new ServedBatch(stream, batch, this.#clock, this.#due).run(method, chain, connection);
   }
 }
 
+function whyRefused({ version, ids }: ParsedRequest): { code: number; details: string } | undefined {
+  if (version !== WIRE_VERSION) return { code: Code.UNIMPLEMENTED, details: `batch version ${version} is not served` };
+  if (ids.length === 0) return { code: Code.INVALID_ARGUMENT, details: 'a batch without items' };
+  if (new Set(ids).size !== ids.length) return { code: Code.INVALID_ARGUMENT, details: 'two items with one id' };
+  return undefined;
+}
+
+/** None of the items has run, and the client is told so. */
 function refuse(stream: CarrierStream, code: number, details: string): void {
-  stream.emit('error', { code, details: `inmesh: ${details}` });
+  const metadata = new Metadata();
+  metadata.set(UNPROCESSED_KEY, '1');
+  metadata.set(REASON_KEY, 'server.batch/refused');
+  stream.emit('error', { code, details: `inmesh: ${details}`, metadata });
 }
 
 class ServedBatch implements ResultSink {
@@ -171,4 +185,3 @@ class ServedBatch implements ResultSink {
     this.#ready = [];
   }
 }
-

@@ -142,7 +142,8 @@ export class Carrier implements CallListener {
     const nowMs = this.#clock.nowMs();
     const untouched = !this.#framed;
     const never = untouched && (this.#neverSent(status) || turnsAway(status.code) || tooLarge(status));
-    if (untouched && turnsAway(status.code) && this.#context.started) this.#owner.turnedAway(status.code === Code.UNIMPLEMENTED ? undefined : 60_000);
+    if (untouched && turnsAway(status.code) && this.#context.started)
+      this.#owner.turnedAway(status.code === Code.UNIMPLEMENTED ? undefined : 60_000);
     const final = never ? status : finalStatus(status);
     for (const item of this.#items) {
       if (item === undefined) continue;
@@ -183,7 +184,8 @@ function tooLarge(status: StatusObject): boolean {
 
 /** What an item ends with when its carrier broke: the carrier's code, and the mark that it may have run. */
 function finalStatus(status: StatusObject): StatusObject {
-  if (status.code === Code.OK) return { code: Code.INTERNAL, details: 'inmesh: the batch was answered without a result for this call', metadata: new Metadata() };
+  if (status.code === Code.OK)
+    return { code: Code.INTERNAL, details: 'inmesh: the batch was answered without a result for this call', metadata: new Metadata() };
   const metadata = new Metadata();
   metadata.set(AMBIGUOUS_KEY, '1');
   return { code: status.code, details: status.details, metadata };

@@ -99,7 +99,7 @@ export class MeshChannel implements ChannelInterface {
   getConnectivityState(tryToConnect: boolean): connectivityState {
     return this.#channel.getConnectivityState(tryToConnect);
   }
-  watchConnectivityState(currentState: connectivityState, deadline: Date | number, callback: (error?: Error) => void): void {
+  watchConnectivityState(currentState: connectivityState, deadline: Deadline, callback: (error?: Error) => void): void {
     this.#channel.watchConnectivityState(currentState, deadline, callback);
   }
   getChannelzRef(): ReturnType<ChannelInterface['getChannelzRef']> {
@@ -153,7 +153,7 @@ class DescribedChannel implements ChannelInterface {
   getConnectivityState(tryToConnect: boolean): connectivityState {
     return this.#channel.getConnectivityState(tryToConnect);
   }
-  watchConnectivityState(currentState: connectivityState, deadline: Date | number, callback: (error?: Error) => void): void {
+  watchConnectivityState(currentState: connectivityState, deadline: Deadline, callback: (error?: Error) => void): void {
     this.#channel.watchConnectivityState(currentState, deadline, callback);
   }
   getChannelzRef(): ReturnType<ChannelInterface['getChannelzRef']> {

@@ -11,8 +11,8 @@
  */
 import type { AsyncResource } from 'node:async_hooks';
 import type { CallCredentials, CallOptions, InterceptorOptions, Metadata, NextCall, StatusObject } from '@grpc/grpc-js';
-import type { InmeshCallOptions, MethodKind } from '../call.ts';
 import type { EndpointBook } from '../balance/book.ts';
+import type { InmeshCallOptions, MethodKind } from '../call.ts';
 import type { CallRecord } from '../observe/call-record.ts';
 import type { PolicyTable } from '../policy/resolve.ts';
 
@@ -57,6 +57,11 @@ export interface Door {
   readonly channel: ByteChannel | undefined;
   /** The endpoints of that channel. Undefined when the balancing is not ours. */
   readonly book: EndpointBook | undefined;
+  /**
+   * Whether the client has interceptors of others below ours; undefined until a first plain call has shown it. Batches would
+   * pass by them, so then there are none.
+   */
+  foreignBelow?: boolean | undefined;
   /** Rules of this client alone, where it brought a service config; they stand below the mesh's policy. */
   readonly rules?: PolicyTable | undefined;
 }

@@ -60,7 +60,8 @@ export class ClientDoors {
   }
 
   client(own: ClientOptions): ClientOptions {
-    const factory: NonNullable<ClientOptions['channelFactoryOverride']> = (target, credentials, options) => this.channel(target, credentials, options);
+    const factory: NonNullable<ClientOptions['channelFactoryOverride']> = (target, credentials, options) =>
+      this.channel(target, credentials, options);
     const transformer = describeCalls(own.callInvocationTransformer);
     return { ...own, [FACTORY]: factory, [TRANSFORMER]: transformer, [`grpc.${FACTORY}`]: factory, [`grpc.${TRANSFORMER}`]: transformer };
   }
@@ -69,7 +70,11 @@ export class ClientDoors {
     const { channel, door } = this.#make(target, credentials, options, 'channel');
     const { stack, clock } = this.#options;
     const behaviours = stack.name.split('+');
-    const made = new MeshChannel(channel, { behaviours, intercept: stack.intercept, clock, closed: () => (this.#closed ? CLOSED : undefined) }, door);
+    const made = new MeshChannel(
+      channel,
+      { behaviours, intercept: stack.intercept, clock, closed: () => (this.#closed ? CLOSED : undefined) },
+      door,
+    );
     this.#made.add({ channel: made, door });
     return made;
   }
@@ -129,7 +134,8 @@ export class ClientDoors {
     const rules = this.#importRules(options, policy);
     const book = new Endpoints(resolveBalanceOptions({ decayMs: table.balance.decayMs }, 'policy.balance'), clock, random);
     const prepared = prepareChannelOptions(options, book, table.balance.policy === 'off' ? 'off' : 'peak_ewma');
-    if (prepared.reason !== undefined && table.balance.explicit && table.balance.policy !== 'off') warn(`policy.balance is not in force: ${prepared.reason}`);
+    if (prepared.reason !== undefined && table.balance.explicit && table.balance.policy !== 'off')
+      warn(`policy.balance is not in force: ${prepared.reason}`);
     const channel = createRawChannel(target, credentials, prepared.options);
     return { channel, door: { kind, target, channel: new RawChannel(channel, clock), book: prepared.ours ? book : undefined, rules } };
   }
@@ -154,12 +160,17 @@ export class ClientDoors {
     return (given) => {
       const call = own === undefined ? given : own(given);
       const { interceptors, interceptor_providers } = call.callOptions;
-      if (!this.#warnedReplaced && ((interceptors?.length ?? 0) > 0 || (interceptor_providers?.length ?? 0) > 0)) {
+      const replaced = (interceptors?.length ?? 0) > 0 || (interceptor_providers?.length ?? 0) > 0;
+      if (replaced && !this.#warnedReplaced) {
         this.#warnedReplaced = true;
-        this.#options.warn(`${call.methodDefinition.path}: the call's own interceptors replace the client's, inmesh's with them; use mesh.client() to have both`);
+        this.#options.warn(
+          `${call.methodDefinition.path}: the call's own interceptors replace the client's, inmesh's with them; use mesh.client() to have both`,
+        );
       }
       const door = this.#byChannel.get(call.channel);
-      return door === undefined ? call : { ...call, callOptions: { ...call.callOptions, [DOOR]: door } };
+      // A list of the call's own may hold ours above others: nothing is known of what stands below, so no batches.
+      const shown = replaced && door !== undefined ? { ...door, channel: undefined } : door;
+      return shown === undefined ? call : { ...call, callOptions: { ...call.callOptions, [DOOR]: shown } };
     };
   }
 }

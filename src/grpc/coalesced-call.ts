@@ -11,7 +11,7 @@ import type { DeadlineHandle } from '../deadline/deadline-queue.ts';
 import { REASON_KEY } from '../errors.ts';
 import type { CallRecord } from '../observe/call-record.ts';
 import type { CarriedItem, Carrier } from './carrier.ts';
-import type { AuthContext, CallInfo, CallListener, ClientCall, MessageContext } from './client-call.ts';
+import type { AuthContext, CallInfo, CallListener, ClientCall, MessageContext, MethodDefinition } from './client-call.ts';
 import type { ChannelCoalescer } from './coalescer.ts';
 import { addEntries } from './metadata.ts';
 import { endSoon, plainStatus } from './refuse.ts';
@@ -157,25 +157,10 @@ export class CoalescedCall implements ClientCall, CallListener, CarriedItem, Que
     if (!this.#finish()) return;
     this.#carrier = undefined;
     const upper = this.#upper;
-    const trailers = new Metadata();
-    let { code, details } = result;
-    if (code === Code.OK || result.headers !== undefined) {
-      const headers = carrierHeaders.clone();
-      addEntries(headers, result.headers);
-      upper.onReceiveMetadata(headers);
-    }
-    addEntries(trailers, result.trailers);
-    if (result.response !== undefined && code === Code.OK) {
-      const { definition } = this.info;
-      try {
-        upper.onReceiveMessage(definition === undefined ? result.response : definition.responseDeserialize(result.response));
-      } catch (error) {
-        code = Code.INTERNAL;
-        details = `Response message parsing error: ${messageOf(error)}`;
-      }
-    }
-    if (code === Code.OK && details === '') details = 'OK';
-    upper.onReceiveStatus({ code, details, metadata: trailers });
+    const answer = readAnswer(result, carrierHeaders, this.info.definition);
+    if (answer.headers !== undefined) upper.onReceiveMetadata(answer.headers);
+    if (answer.hasMessage) upper.onReceiveMessage(answer.message);
+    upper.onReceiveStatus(answer.status);
   }
   failed(status: StatusObject): void {
     if (!this.#finish()) return;
@@ -240,7 +225,47 @@ export class CoalescedCall implements ClientCall, CallListener, CarriedItem, Que
   }
 }
 
+interface Answer {
+  readonly headers: Metadata | undefined;
+  readonly hasMessage: boolean;
+  readonly message: unknown;
+  readonly status: StatusObject;
+}
+
+/** What a plain call would have been told. Never throws: whatever a server sends, the call ends. */
+function readAnswer(result: WireResult, carrierHeaders: Metadata, definition: MethodDefinition | undefined): Answer {
+  const { code, details, response } = result;
+  try {
+    const trailers = new Metadata();
+    addEntries(trailers, result.trailers);
+    // An error without headers of its own comes as trailers only.
+    let headers: Metadata | undefined;
+    if (code === Code.OK || result.headers !== undefined) {
+      headers = carrierHeaders.clone();
+      addEntries(headers, result.headers);
+    }
+    const status = { code, details: code === Code.OK && details === '' ? 'OK' : details, metadata: trailers };
+    const hasMessage = response !== undefined && code === Code.OK;
+    let message: unknown = response;
+    if (hasMessage && definition !== undefined) {
+      try {
+        message = definition.responseDeserialize(response);
+      } catch (error) {
+        return {
+          headers,
+          hasMessage: false,
+          message: undefined,
+          status: plainStatus(Code.INTERNAL, `Response message parsing error: ${messageOf(error)}`),
+        };
+      }
+    }
+    return { headers, hasMessage, message, status };
+  } catch {
+    const status = plainStatus(Code.INTERNAL, 'inmesh: a result with malformed metadata');
+    return { headers: undefined, hasMessage: false, message: undefined, status };
+  }
+}
+
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
-

@@ -20,7 +20,7 @@ import type { Random } from '../random.ts';
 import type { BatchKeys } from './batch-key.ts';
 import { Carrier, type CarrierOwner } from './carrier.ts';
 import { attemptContext, type ByteChannel, type CallInfo, type ClientCall, type Door } from './client-call.ts';
-import { CoalescedCall } from './coalesced-call.ts';
+import type { CoalescedCall } from './coalesced-call.ts';
 import { withAttempt } from './lb-policy.ts';
 import { ACCEPT_KEY, BATCH_SUFFIX, CAPABILITY_KEY } from './metadata.ts';
 
@@ -154,7 +154,8 @@ export class ChannelCoalescer {
     }
     const endpoint = this.#door.book?.pick();
     const address = endpoint?.address ?? WHOLE_CHANNEL;
-    const capability = this.#door.book !== undefined && endpoint === undefined ? undefined : this.#peers.capability(address, first.info.method);
+    const capability =
+      this.#door.book !== undefined && endpoint === undefined ? undefined : this.#peers.capability(address, first.info.method);
     if (capability === undefined) {
       counts.plain.endpoint += items.length;
       for (const item of items) item.goAlone();
@@ -201,7 +202,17 @@ export class ChannelCoalescer {
     };
     const carrier = new Carrier(items, owner, clock, endpoint, context, span);
     for (let id = 0; id < items.length; id++) (items[id] as CoalescedCall).carriedBy(carrier, id, address);
-    const carrierInfo: CallInfo = { ...info, method, kind: 'serverStream', deadlineMs, parent: undefined, options: undefined, definition: undefined, attempt: context, record: undefined };
+    const carrierInfo: CallInfo = {
+      ...info,
+      method,
+      kind: 'serverStream',
+      deadlineMs,
+      parent: undefined,
+      options: undefined,
+      definition: undefined,
+      attempt: context,
+      record: undefined,
+    };
     NOBODY.runInAsyncScope(() => carrier.send(this.#channel.open(carrierInfo), metadata));
   }
 }
@@ -216,4 +227,3 @@ export function emptyCounts(): CoalesceCounts {
     turnedAway: 0,
   };
 }
-

@@ -102,4 +102,3 @@ export abstract class DeferredCall implements ClientCall {
     return this.#lower?.getAuthContext() ?? null;
   }
 }
-

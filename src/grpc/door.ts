@@ -4,8 +4,8 @@
  * @packageDocumentation
  */
 import type { Deadline } from '@grpc/grpc-js';
-import type { Clock } from '../clock.ts';
 import type { MethodKind } from '../call.ts';
+import type { Clock } from '../clock.ts';
 import type { Door } from './client-call.ts';
 
 /** grpc-js's deadline (a date) as a point on our clock. */

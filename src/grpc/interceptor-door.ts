@@ -6,14 +6,7 @@
  *
  * @packageDocumentation
  */
-import {
-  InterceptingCall,
-  type Interceptor,
-  type InterceptorOptions,
-  type Metadata,
-  type NextCall,
-  type StatusObject,
-} from '@grpc/grpc-js';
+import { InterceptingCall, type Interceptor, type InterceptorOptions, Metadata, type NextCall, type StatusObject } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
 import { systemClock } from '../clock.ts';
 import { UsageError } from '../errors.ts';
@@ -45,6 +38,9 @@ export interface PlacedBehaviour {
 const INFO: unique symbol = Symbol('inmesh.info');
 /** Carries the facts of the client's door, put there by `mesh.options()`. */
 export const DOOR: unique symbol = Symbol('inmesh.door');
+
+const TWO_COPIES =
+  'this client is not of the @grpc/grpc-js that inmesh uses: two copies of it are installed (see `npm ls @grpc/grpc-js`); one must go';
 
 interface OurOptions extends InterceptorOptions {
   [INFO]?: CallInfo;
@@ -84,6 +80,7 @@ class OurInterceptingCall extends InterceptingCall {
     const options: OurOptions = { ...this.#options, ...lowerOptions(info, this.#clock), [INFO]: info };
     const lower = this.#nextCall(options);
     if (lower instanceof OurInterceptingCall) return lower.fuse(info);
+    if (info.door !== UNKNOWN_DOOR) info.door.foreignBelow ??= lower instanceof InterceptingCall;
     return new ForeignCall(lower, info, this.#behaviour.name);
   };
 
@@ -109,6 +106,7 @@ class OurInterceptingCall extends InterceptingCall {
   }
 
   override start(metadata: Metadata, listener: Partial<CallListener> = {}): void {
+    if (!(metadata instanceof Metadata)) throw new UsageError(TWO_COPIES);
     const scope = new ScopedListener(fullListener(listener), !this.#options.method_definition.responseStream);
     const call = this.#behaviour.intercept(this.#info(scope), this.#bottom);
     this.#call = call;

@@ -13,7 +13,16 @@ import type { Random } from '../random.ts';
 import type { RetryBudget } from '../retry/budget.ts';
 import { decideRetry, type NoRetryReason } from '../retry/decide.ts';
 import type { RetryRules } from '../retry/options.ts';
-import { type AttemptContext, attemptContext, type AuthContext, type CallInfo, type CallListener, type ClientCall, type MessageContext, type NextClientCall } from './client-call.ts';
+import {
+  type AttemptContext,
+  type AuthContext,
+  attemptContext,
+  type CallInfo,
+  type CallListener,
+  type ClientCall,
+  type MessageContext,
+  type NextClientCall,
+} from './client-call.ts';
 import { withAttempt } from './lb-policy.ts';
 import { endSoon, isUnprocessed, plainStatus } from './refuse.ts';
 

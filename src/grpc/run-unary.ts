@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { EventEmitter } from 'node:events';
-import type { Deadline, handleUnaryCall, Metadata, sendUnaryData, ServerErrorResponse, ServerUnaryCall, StatusObject } from '@grpc/grpc-js';
+import type { Deadline, handleUnaryCall, Metadata, ServerErrorResponse, ServerUnaryCall, StatusObject, sendUnaryData } from '@grpc/grpc-js';
 import { Code } from '../call.ts';
 import type { ServerCall, ServerListener, ServerStatus } from './server-call.ts';
 
@@ -87,7 +87,11 @@ class UnaryRunner implements ServerListener {
   }
   onReceiveHalfClose(): void {
     if (!this.#request) {
-      this.#call.sendStatus({ code: Code.UNIMPLEMENTED, details: `Received no request message for server streaming method ${this.#path}`, metadata: null });
+      this.#call.sendStatus({
+        code: Code.UNIMPLEMENTED,
+        details: `Received no request message for server streaming method ${this.#path}`,
+        metadata: null,
+      });
       return;
     }
     this.#surface = new UnarySurface(this.#path, this.#call, this.#metadata, this.#request);

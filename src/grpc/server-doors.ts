@@ -43,7 +43,9 @@ export class ServerDoors {
 
   attach(server: Server, given?: ServerOptions | Lists): void {
     if (!(server instanceof Server)) {
-      throw new UsageError('mesh.attach(server): this is not a Server of the @grpc/grpc-js that inmesh uses; if it is one, two copies of it are installed (see `npm ls @grpc/grpc-js`)');
+      throw new UsageError(
+        'mesh.attach(server): this is not a Server of the @grpc/grpc-js that inmesh uses; if it is one, two copies of it are installed (see `npm ls @grpc/grpc-js`)',
+      );
     }
     const host = this.#hostFor(given);
     host.attach(server);
@@ -56,17 +58,19 @@ export class ServerDoors {
       this.#waiting.delete(given as ServerOptions);
       return known;
     }
-    if (given !== undefined) {
-      const { interceptors, credentialInterceptors } = given as Lists;
-      return this.#host({ interceptors, fused: false, credentialInterceptors });
-    }
+    const { interceptors, credentialInterceptors } = (given ?? {}) as Lists;
+    if (interceptors !== undefined) return this.#host({ interceptors, fused: false, credentialInterceptors });
     const [only, another] = this.#waiting;
     if (another !== undefined) {
-      throw new UsageError('mesh.attach(server): several servers wait to be attached; say which: const options = mesh.server(...); const server = new Server(options); mesh.attach(server, options)');
+      throw new UsageError(
+        'mesh.attach(server): several servers wait to be attached; say which: const options = mesh.server(...); const server = new Server(options); mesh.attach(server, options)',
+      );
     }
-    if (only === undefined) return this.#host({ interceptors: undefined, fused: false, credentialInterceptors: undefined });
-    this.#waiting.delete(only[0]);
-    return only[1];
+    if (only === undefined) return this.#host({ interceptors: undefined, fused: false, credentialInterceptors });
+    const [options, host] = only;
+    this.#waiting.delete(options);
+    host.tell(credentialInterceptors);
+    return host;
   }
 
   #host(part: Pick<ServerHostOptions, 'interceptors' | 'fused' | 'credentialInterceptors'>): ServerHost {

@@ -37,7 +37,10 @@ const ATTACHED = new WeakSet<Server>();
 /**
  * grpc-js's `experimental.createServerCredentialsWithInterceptors`, with the list kept, so that the items of a batch meet it too.
  */
-export function serverCredentialsWithInterceptors(credentials: ServerCredentials, interceptors: readonly ServerInterceptor[]): ServerCredentials {
+export function serverCredentialsWithInterceptors(
+  credentials: ServerCredentials,
+  interceptors: readonly ServerInterceptor[],
+): ServerCredentials {
   const out = experimental.createServerCredentialsWithInterceptors(credentials, [...interceptors]);
   KNOWN_LISTS.set(out, interceptors);
   return out;
@@ -53,7 +56,13 @@ function credentialList(credentials: ServerCredentials): readonly ServerIntercep
 
 type LooseSerialize = (value: unknown) => Buffer;
 /** `Server.register` without its type parameters, which a recorder of every method can't name. */
-type LooseRegister = (name: string, handler: AnyHandler, serialize: LooseSerialize, deserialize: (bytes: Buffer) => unknown, type: string) => boolean;
+type LooseRegister = (
+  name: string,
+  handler: AnyHandler,
+  serialize: LooseSerialize,
+  deserialize: (bytes: Buffer) => unknown,
+  type: string,
+) => boolean;
 
 export interface ServerHostOptions {
   /** Our own behaviours, outermost first. */
@@ -83,11 +92,14 @@ export class ServerHost {
   readonly #capability: string;
   #attached = false;
   #off: string | undefined;
+  /** The list for ports that were bound before we could see it; undefined: not told. */
+  #told: readonly ServerInterceptor[] | undefined;
 
   constructor(options: ServerHostOptions) {
     this.#options = options;
     this.#batches = new BatchService(options.clock, options.limits);
     this.#capability = `1;items=${options.limits.maxItems}`;
+    this.#told = options.credentialInterceptors;
     if (!options.carriers) this.#off = 'policy.server.carriers is false';
     else if (options.interceptors === undefined) this.#off = 'the interceptors of this server are not known';
   }
@@ -115,6 +127,11 @@ export class ServerHost {
     for (const interceptor of this.#options.interceptors ?? []) chain = interceptor(definition, chain);
     return new FusedServerCall(chain);
   };
+
+  /** The list in the credentials of ports that are bound already. */
+  tell(credentialInterceptors: readonly ServerInterceptor[] | undefined): void {
+    this.#told ??= credentialInterceptors;
+  }
 
   /** Shadows `register` and the rest. @throws UsageError when the server has been attached before. */
   attach(server: Server): void {
@@ -163,7 +180,7 @@ export class ServerHost {
   }
 
   #listOf(credentials: ServerCredentials, where: string): readonly ServerInterceptor[] | undefined {
-    const list = credentialList(credentials) ?? this.#options.credentialInterceptors;
+    const list = credentialList(credentials) ?? this.#told;
     if (list === undefined) {
       this.#say(
         `port:${where}`,
@@ -173,12 +190,27 @@ export class ServerHost {
     return list;
   }
 
-  readonly #advertise = (_metadata: Metadata, trailers: Metadata | undefined): Metadata | undefined =>
-    this.#off === undefined && this.#ports.size > 0 ? withCapability(trailers, () => new Metadata(), this.#capability) : trailers;
+  readonly #advertise = (_metadata: Metadata, trailers: Metadata | undefined): Metadata | undefined => {
+    if (this.#off !== undefined) return trailers;
+    if (this.#ports.size === 0 && this.#told === undefined) {
+      this.#say(
+        'early',
+        'no batches are served: the server was bound before mesh.attach(server), so what its credentials carry is not known; attach first, or say mesh.attach(server, { credentialInterceptors: [] })',
+      );
+      return trailers;
+    }
+    return withCapability(trailers, () => new Metadata(), this.#capability);
+  };
 
   #carrierHandler(method: UnaryMethod): (stream: ServerWritableStream<Buffer, Buffer>) => void {
     const { path, serialize, deserialize } = method;
-    const definition = { path, requestStream: false, responseStream: false, responseSerialize: serialize, requestDeserialize: deserialize } as const;
+    const definition = {
+      path,
+      requestStream: false,
+      responseStream: false,
+      responseSerialize: serialize,
+      requestDeserialize: deserialize,
+    } as const;
     return (stream) => {
       const why = this.#off ?? this.#foreign(stream.metadata);
       if (why !== undefined) {
@@ -187,7 +219,7 @@ export class ServerHost {
         return;
       }
       const connection = this.#seen.get(stream.metadata) ?? {};
-      const fromPort = this.#ports.get(connection.localPort) ?? this.#onlyList();
+      const fromPort = this.#ports.get(connection.localPort) ?? this.#onlyList() ?? this.#told;
       if (fromPort === undefined) {
         stream.emit('error', { code: Code.UNIMPLEMENTED, details: 'inmesh: no batches on this port' });
         return;

@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-import { type Deadline, Metadata } from '@grpc/grpc-js';
+import type { Deadline, Metadata } from '@grpc/grpc-js';
 import type { WireResult } from '../batch/codec.ts';
 import { Code } from '../call.ts';
 import type { DeadlineHandle } from '../deadline/deadline-queue.ts';

@@ -43,6 +43,19 @@ export function serverAttributes(target: string): Attributes {
 
 /** An endpoint as `getPeer` tells it: `10.0.0.1:50051`, `[::1]:50051`, `::1:50051`, a socket's path; undefined while it is none. */
 export function peerAddress(peer: string): Address | undefined {
+  const known = parsedPeers.get(peer);
+  if (known !== undefined) return known ?? undefined;
+  const parsed = parsePeer(peer);
+  if (parsedPeers.size >= MAX_PARSED) parsedPeers.clear();
+  parsedPeers.set(peer, parsed ?? null);
+  return parsed;
+}
+
+/** Few peers talk at a time, and parsing one costs more than the rest of a span's end. `null`: not an address. */
+const parsedPeers = new Map<string, Address | null>();
+const MAX_PARSED = 1024;
+
+function parsePeer(peer: string): Address | undefined {
   if (peer === '' || peer === 'unknown' || SCHEME.test(peer)) return undefined;
   if (peer.startsWith('/')) return { address: peer, port: undefined };
   const bracketed = splitBracketed(peer);

@@ -53,6 +53,10 @@ describe('judging a ratio', () => {
     expect(judge(p50, of(1.2), of(1, 0.93, 1.09))).toBe('missed');
   });
 
+  test('noise so wide that it would excuse anything excuses nothing', () => {
+    expect(judge(rate, of(0.5), of(1, 0.4, 1.3))).toBe('unclear');
+  });
+
   test('noise above a target does not excuse a rate above the interval but below the target', () => {
     expect(judge({ metric: 'rate', target: 4.5 }, of(3), of(1, 0.9, 1.1))).toBe('missed');
   });
@@ -64,7 +68,7 @@ describe('summary of rounds', () => {
     cell({ variant: 'bare-again', round, callsPerSecond: 1000 * (round + 1) * (0.9 + round / 10) }),
     cell({ variant: 'default-channel', round, callsPerSecond: 500 * (round + 1) }),
   ]);
-  const rows = summarise({ cells, rounds: 3, absent: new Map(), faults: [] }, [64]);
+  const rows = summarise({ cells, rounds: 3, faults: [] }, [64]);
 
   test('a ratio is taken within a round, whatever the rounds themselves do', () => {
     const [bare, again, mesh] = rows.map((row) => row.rate);
@@ -104,6 +108,10 @@ describe('gate', () => {
   });
 
   test('compares no name that is missing from the committed file', () => {
-    expect(gate(baseline, { rate: { 'bare-again@1': 0.01 }, layerUs: { new: 99 } })).toEqual([]);
+    expect(gate(baseline, { rate: { 'bare-again@1': 0.01, 'coalesce-channel@256': 6 } })).toEqual([]);
+  });
+
+  test('fails where there is nothing to compare', () => {
+    expect(gate({ rate: {}, layerUs: {} }, { rate: { 'bare-again@1': 1 } })).toEqual([expect.stringContaining('--write-baseline')]);
   });
 });

@@ -19,29 +19,97 @@ export interface Deviation {
   readonly edit: (bare: Lanes) => Lanes;
 }
 
-/** Applies `change` to every line of the lanes named. */
-function editLines(lanes: Lanes, names: readonly string[], change: (line: string, lane: string) => string): Lanes {
+/** Applies `change` to every line of the lanes named; default: of all. */
+function editLines(lanes: Lanes, change: (line: string, lane: string) => string, names: readonly string[] = Object.keys(lanes)): Lanes {
   return Object.fromEntries(
     Object.entries(lanes).map(([lane, lines]) => [lane, names.includes(lane) ? lines.map((line) => change(line, lane)) : lines]),
   );
 }
 
+/** Replaces a status's details and (empty) metadata wherever they are told. */
+function restate(line: string, before: string, after: string, reason: string): string {
+  return line
+    .replaceAll(before, after)
+    .replace('metadata={}', `metadata={inmesh-reason=${reason}}`)
+    .replace('metadata: {}', `metadata: {inmesh-reason=${reason}}`);
+}
+
+const EMPTY_DOORS = ['door 1', 'door 1, fused', 'door 2', 'door 2, kind unknown'];
+const MESH_CLIENTS = ['mesh.client()', 'mesh.interceptors()'];
+
+const NO_CONNECTION = 'No connection established. Last error: ';
+const BALANCED_REASON = 'The error of our balancer names itself and repeats what its only endpoint said.';
+
+const LATE = 'inmesh: the deadline was over before the call was made';
+const LATE_REASON =
+  'A call that is late when it is made can only fail, so the mesh refuses it at once and spares the server; who refused is said.';
+
 export const deviations: readonly Deviation[] = [
   {
     scenario: 'asynchronous context reaches the callbacks, before there is a connection',
-    doors: ['door 1', 'door 1, fused', 'door 2', 'door 2, kind unknown'],
+    doors: [...EMPTY_DOORS, ...MESH_CLIENTS],
     reason:
       "grpc-js runs the callbacks of all calls that waited for a connection in the first caller's context; a request's context in " +
       "another's callback is a leak, so ours bind each call's callbacks to its own.",
-    edit: (bare) => editLines(bare, ['second', 'third'], (_line, lane) => `callback in "${lane}"`),
+    edit: (bare) => editLines(bare, (_line, lane) => `callback in "${lane}"`, ['second', 'third']),
   },
   {
     scenario: 'a closed channel that is asked to connect',
-    doors: ['door 2', 'door 2, kind unknown'],
+    doors: ['door 2', 'door 2, kind unknown', 'mesh.client()'],
     reason: 'A channel of grpc-js that was closed comes back to life when its state is asked for with `true`; ours stays closed.',
     edit: (bare) =>
-      editLines(bare, ['channel'], (line) =>
-        line.replace('createCall: undefined', 'createCall throws Error("Channel has been shut down")'),
+      editLines(bare, (line) => line.replace('createCall: undefined', 'createCall throws Error("Channel has been shut down")')),
+  },
+  {
+    scenario: 'no server at the address',
+    doors: MESH_CLIENTS,
+    reason: BALANCED_REASON,
+    edit: (bare) => editLines(bare, (line) => line.replaceAll(NO_CONNECTION, `inmesh_peak_ewma: ${NO_CONNECTION}${NO_CONNECTION}`)),
+  },
+  {
+    scenario: 'wait-for-ready waits for a server that starts late',
+    doors: MESH_CLIENTS,
+    reason: BALANCED_REASON,
+    edit: (bare) => editLines(bare, (line) => line.replaceAll(NO_CONNECTION, `inmesh_peak_ewma: ${NO_CONNECTION}${NO_CONNECTION}`)),
+  },
+  {
+    scenario: 'a deadline in the past',
+    doors: MESH_CLIENTS,
+    reason: LATE_REASON,
+    edit: ({ 'server unary': _spared, ...bare }) =>
+      editLines(bare, (line) => restate(line, 'Deadline exceeded after #s,remote_addr=HOST:PORT', LATE, 'client.deadline/late')),
+  },
+  {
+    scenario: 'a deadline in the past, before there is a connection',
+    doors: MESH_CLIENTS,
+    reason: LATE_REASON,
+    edit: (bare) =>
+      editLines(bare, (line) => restate(line, 'Deadline exceeded after #s,waiting for name resolution', LATE, 'client.deadline/late')),
+  },
+  {
+    scenario: 'a deadline in the past',
+    doors: ['mesh server'],
+    reason: 'A server of ours does not run the handler of a call whose deadline is over when it arrives: nobody waits for the answer.',
+    edit: ({ 'server unary': _spared, ...bare }) => bare,
+  },
+  {
+    scenario: 'close before there is a connection',
+    doors: MESH_CLIENTS,
+    reason: 'The call was never sent, so it is retried, and the second attempt meets the closed channel: the same code, said by us.',
+    edit: (bare) =>
+      editLines(bare, (line) =>
+        restate(line, 'Channel closed before call started', 'inmesh: the channel was closed', 'client.channel/closed'),
       ),
+  },
+  {
+    scenario: 'the retry policy of a service config',
+    doors: MESH_CLIENTS,
+    reason:
+      "The mesh takes a client's retry policy over, under its own rule: a call that the server may have processed is sent again only " +
+      'if its method is marked idempotent.',
+    edit: (bare) => ({
+      client: (bare['client'] ?? []).map((line) => line.replace(' grpc-previous-rpc-attempts=2', '')),
+      server: (bare['server'] ?? []).slice(0, 1),
+    }),
   },
 ];

@@ -5,11 +5,20 @@
  * changes is that behaviour's own test. What the scenario asks for goes on: its channel options are merged, its
  * `interceptors` stand above ours, its `callInvocationTransformer` runs before ours.
  */
-import { type ChannelCredentials, type ClientOptions, Server, type ServerOptions, type ServiceClientConstructor } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  type ChannelInterface,
+  type ClientOptions,
+  Server,
+  type ServerOptions,
+  type ServiceClientConstructor,
+} from '@grpc/grpc-js';
 import { systemClock } from '../../src/clock.ts';
-import { type ChannelStack, createRawChannel, describeCalls, MeshChannel } from '../../src/grpc/channel-door.ts';
+import { type ChannelStack, createRawChannel, describeCalls, MeshChannel, RawChannel } from '../../src/grpc/channel-door.ts';
 import type { ClientInterceptor } from '../../src/grpc/client-call.ts';
 import { asInterceptor } from '../../src/grpc/interceptor-door.ts';
+import { createMesh, type Mesh } from '../../src/mesh.ts';
+import { MeshServer } from '../../src/mesh-server.ts';
 import type { Notes } from './service.ts';
 
 /** How a client (and, for server halves, a server) is made. */
@@ -47,16 +56,34 @@ function interceptorDoor(name: string, count: number): Door {
 /** A channel of ours. `described`: the client tells it the kind of each method, as `mesh.client()` has it. */
 function channelDoor(name: string, described: boolean): Door {
   const stack: ChannelStack = { behaviours: [], intercept: passOn, clock: systemClock, closed: () => undefined };
+  const ourChannel = (lower: ChannelInterface): MeshChannel =>
+    new MeshChannel(lower, stack, {
+      kind: 'channel',
+      target: lower.getTarget(),
+      channel: new RawChannel(lower, systemClock),
+      book: undefined,
+    });
   return {
     name,
     makeClient: (Ctor, address, credentials, options) =>
       construct(Ctor, address, credentials, {
         ...options,
         ...(described ? { callInvocationTransformer: describeCalls(options.callInvocationTransformer) } : {}),
-        channelFactoryOverride: (target, given, rest) => new MeshChannel(createRawChannel(target, given, rest), stack, undefined),
+        channelFactoryOverride: (target, given, rest) => ourChannel(createRawChannel(target, given, rest)),
       }),
   };
 }
+
+/** A mesh with its defaults, client side. */
+function meshDoor(name: string, optionsOf: (mesh: Mesh, own: ClientOptions) => ClientOptions): Door {
+  return {
+    name,
+    makeClient: (Ctor, address, credentials, options) => construct(Ctor, address, credentials, optionsOf(createMesh(), options)),
+  };
+}
+
+/** A mesh with its defaults around the server; the client is bare. */
+const meshServer: Door = { name: 'mesh server', makeClient: construct, makeServer: (options) => new MeshServer(options) };
 
 /** Every door that must behave as bare does. `bare again` shows that the scenarios themselves are stable. */
 export const doors: readonly Door[] = [
@@ -65,4 +92,10 @@ export const doors: readonly Door[] = [
   interceptorDoor('door 1, fused', 2),
   channelDoor('door 2', true),
   channelDoor('door 2, kind unknown', false),
+  meshDoor('mesh.client()', (mesh, own) => mesh.client(own)),
+  meshDoor('mesh.interceptors()', (mesh, own) => ({
+    ...mesh.options(own),
+    interceptors: [...(own.interceptors ?? []), ...mesh.interceptors()],
+  })),
+  meshServer,
 ];

@@ -75,11 +75,17 @@ const sabotages: readonly Sabotage[] = [
     },
   },
   {
-    what: 'the status overtakes the messages',
+    what: 'a message comes twice',
     noticedBy: 'four kinds answer OK',
     interceptor: (options, nextCall) =>
       new InterceptingCall(nextCall(options), {
-        start: (metadata, _listener, next) => next(metadata, { onReceiveMessage: (message, pass) => setTimeout(() => pass(message), 20) }),
+        start: (metadata, _listener, next) =>
+          next(metadata, {
+            onReceiveMessage: (message, pass) => {
+              pass(message);
+              if (options.method_definition.responseStream) pass(message);
+            },
+          }),
       }),
   },
   {

@@ -1,8 +1,11 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { DeadlineHandle } from '../../src/deadline/deadline-queue.ts';
 import { DeadlineQueue } from '../../src/deadline/deadline-queue.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+
+// Thousands of runs: a busy CI machine needs longer than for other tests.
+vi.setConfig({ testTimeout: 120_000 });
 
 interface Entry {
   readonly id: number;

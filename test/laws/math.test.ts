@@ -1,9 +1,12 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Ewma, PeakEwma } from '../../src/math/ewma.ts';
 import { Histogram } from '../../src/math/histogram.ts';
 import { SlidingWindow } from '../../src/math/sliding-window.ts';
 import { TokenBucket } from '../../src/math/token-bucket.ts';
+
+// Thousands of runs: a busy CI machine needs longer than for other tests.
+vi.setConfig({ testTimeout: 120_000 });
 
 /** 1 us to 1 h in us, every size as likely. */
 const durationUs = fc.double({ min: 0, max: Math.log(3.6e9), noNaN: true }).map((power) => Math.max(1, Math.exp(power)));

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Code } from '../../src/call.ts';
 import { seededRandom } from '../../src/random.ts';
 import { backoffMs } from '../../src/retry/backoff.ts';
@@ -9,6 +9,9 @@ import { resolveRetryOptions } from '../../src/retry/options.ts';
 import { parsePushback } from '../../src/retry/pushback.ts';
 import { CountingBudget, play } from '../src/retry/drive.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+
+// Thousands of runs: a busy CI machine needs longer than for other tests.
+vi.setConfig({ testTimeout: 120_000 });
 
 describe('law: backoff', () => {
   const rules = resolveRetryOptions({ initialBackoffMs: 100, backoffMultiplier: 2, maxBackoffMs: 1000 }, 'retry');

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CASES } from './cases.ts';
 import { burst, connectThrough, DOORS, type Peer, type RunningServer, startServer } from './peers.ts';
+import { recordEveryCall } from './telemetry.ts';
+
+const spans = recordEveryCall();
 
 describe.each(DOORS)('interop cases, our client (door: %s) and our server, everything on', (door) => {
   let server: RunningServer;
@@ -19,8 +22,11 @@ describe.each(DOORS)('interop cases, our client (door: %s) and our server, every
 
   test.each(CASES.filter(({ joinable }) => joinable))('$name passes when 32 callers make it at once, in batches', async (one) => {
     await one.run(peer); // the first answer tells that this server takes batches
-    const { carriers } = await burst(peer, one);
+    const before = spans();
+    const { asked, carriers } = await burst(peer, one);
     expect(carriers).toBeGreaterThan(0);
+    // Everything on: each item has a span of its call and one of its attempt, as if it had gone alone.
+    expect(spans() - before).toBeGreaterThanOrEqual(2 * asked);
   });
 });
 

@@ -76,7 +76,7 @@ const BURST = 32;
 export async function burst(peer: Peer, one: InteropCase): Promise<{ readonly asked: number; readonly carriers: number }> {
   const { joinable } = one;
   if (joinable === undefined) return { asked: 0, carriers: 0 };
-  const before = peer.mesh?.stats().carriers ?? 0;
+  const before = peer.mesh?.stats().coalesce.carriers ?? 0;
   await Promise.all(Array.from({ length: BURST }, () => joinable(peer)));
-  return { asked: BURST, carriers: (peer.mesh?.stats().carriers ?? 0) - before };
+  return { asked: BURST, carriers: (peer.mesh?.stats().coalesce.carriers ?? 0) - before };
 }

@@ -21,11 +21,19 @@ export interface EchoClient {
 
 const CALLERS = 24;
 
-/** Declares the tests of one stack. `start` starts another server than the plain one. */
+/** What is not as usual in one stack. */
+export interface StackOptions {
+  /** Starts another server than the plain one. */
+  readonly start?: () => Promise<RunningEcho>;
+  /** False where the server half can't take batches: then each call must find its plain way. Default true. */
+  readonly batches?: boolean;
+}
+
+/** Declares the tests of one stack. */
 export function describeStack(
   name: string,
   connect: (address: string, mesh: Mesh) => EchoClient | Promise<EchoClient>,
-  start: () => Promise<RunningEcho> = startEcho,
+  { start = startEcho, batches = true }: StackOptions = {},
 ): void {
   describe(name, () => {
     let server: RunningEcho;
@@ -44,27 +52,30 @@ export function describeStack(
     });
 
     test('a unary call goes through the mesh', async () => {
-      const before = mesh.stats().calls;
+      const before = mesh.stats().client.calls;
       expect(await client.say('hello')).toBe('hello');
-      expect(mesh.stats().calls - before).toBe(1);
+      expect(mesh.stats().client.calls - before).toBe(1);
     });
 
     test('a server stream goes through the mesh', async () => {
-      const before = mesh.stats().calls;
+      const before = mesh.stats().client.calls;
       expect(await client.count(3)).toEqual([1, 2, 3]);
-      expect(mesh.stats().calls - before).toBe(1);
+      expect(mesh.stats().client.calls - before).toBe(1);
     });
 
     test('an error of the handler arrives as the stack shows errors', async () => {
       await expect(client.say(REFUSED)).rejects.toMatchObject({ code: grpc.status.FAILED_PRECONDITION, details: 'refused as asked' });
     });
 
-    test(`${CALLERS} callers at once share batches, and each gets its own answer`, async () => {
-      await client.say('the first answer tells that this server takes batches');
-      const before = mesh.stats().carriers;
+    const title = batches ? 'share batches, and each gets its own answer' : 'each get their own answer, without batches';
+    test(`${CALLERS} callers at once ${title}`, async () => {
+      await client.say('the first answer tells whether this server takes batches');
+      const before = { carriers: mesh.stats().coalesce.carriers, served: server.mesh.stats().server.calls };
       const texts = Array.from({ length: CALLERS }, (_, index) => `caller ${index}`);
       expect(await Promise.all(texts.map((text) => client.say(text)))).toEqual(texts);
-      expect(mesh.stats().carriers).toBeGreaterThan(before);
+      expect(mesh.stats().coalesce.carriers > before.carriers).toBe(batches);
+      // The server half sees every call, whatever carried it.
+      expect(server.mesh.stats().server.calls - before.served).toBe(CALLERS);
     });
   });
 }

@@ -1,6 +1,6 @@
 /** The service that every stack calls: plain handlers, on a server that also takes batches. */
 import * as grpc from '@grpc/grpc-js';
-import { createMesh, MeshServer } from '../../../src/index.ts';
+import { createMesh, type Mesh, MeshServer } from '../../../src/index.ts';
 import { type EchoServiceServer, EchoServiceService } from './gen/echo/v1/echo.ts';
 
 /** Text that the server refuses, so that a test sees how an error arrives. */
@@ -22,6 +22,8 @@ const handlers: EchoServiceServer = {
 export interface RunningEcho {
   /** `127.0.0.1:port`. */
   readonly address: string;
+  /** The server half. */
+  readonly mesh: Mesh;
   close(): Promise<void>;
 }
 
@@ -34,6 +36,7 @@ export async function startEcho(): Promise<RunningEcho> {
   });
   return {
     address: `127.0.0.1:${port}`,
+    mesh,
     close: async () => {
       server.forceShutdown();
       await mesh.close();

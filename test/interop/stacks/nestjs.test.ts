@@ -2,11 +2,20 @@ import 'reflect-metadata';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
-import { Controller, type INestMicroservice, Module } from '@nestjs/common';
+import { Controller, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { type ClientGrpcProxy, ClientProxyFactory, GrpcMethod, type GrpcOptions, RpcException, Transport } from '@nestjs/microservices';
+import {
+  type ClientGrpcProxy,
+  ClientProxyFactory,
+  GrpcMethod,
+  type GrpcOptions,
+  type MicroserviceOptions,
+  RpcException,
+  ServerGrpc,
+  Transport,
+} from '@nestjs/microservices';
 import { lastValueFrom, map, type Observable, range, toArray } from 'rxjs';
-import { createMesh, type Mesh } from '../../../src/index.ts';
+import { createMesh, type Mesh, MeshServer } from '../../../src/index.ts';
 import { describeStack, type EchoClient, PROTO_FILE, PROTO_ROOT } from './describe-stack.ts';
 import { REFUSED, type RunningEcho } from './echo-server.ts';
 import type { CountRequest, CountResponse, SayRequest, SayResponse } from './gen/echo/v1/echo.ts';
@@ -61,25 +70,19 @@ function freePort(): Promise<number> {
   });
 }
 
-/** A NestJS server: its options go through `channelOptions`, its `Server` is attached before the first service is added. */
-async function startNest(): Promise<RunningEcho> {
-  const mesh = createMesh();
+interface Listening {
+  readonly transport: Transport.GRPC;
+  readonly options: GrpcOptions['options'];
+}
+
+async function startNest(mesh: Mesh, strategyOf: (listening: Listening) => MicroserviceOptions): Promise<RunningEcho> {
   const address = `127.0.0.1:${await freePort()}`;
-  const app: INestMicroservice = await NestFactory.createMicroservice<GrpcOptions>(EchoModule, {
-    logger: ['error', 'warn'],
-    transport: Transport.GRPC,
-    options: {
-      ...ECHO,
-      url: address,
-      channelOptions: { ...mesh.server() },
-      onLoadPackageDefinition: (_definition: unknown, server: grpc.Server) => {
-        mesh.attach(server);
-      },
-    },
-  });
+  const strategy = strategyOf({ transport: Transport.GRPC, options: { ...ECHO, url: address } });
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(EchoModule, { logger: ['error', 'warn'], ...strategy });
   await app.listen();
   return {
     address,
+    mesh,
     close: async () => {
       await app.close();
       await mesh.close();
@@ -87,5 +90,36 @@ async function startNest(): Promise<RunningEcho> {
   };
 }
 
+/** The server half by NestJS's options alone. NestJS binds its port before it shows its server, so batches stay off. */
+function startWithOptions(): Promise<RunningEcho> {
+  const mesh = createMesh();
+  return startNest(mesh, ({ transport, options }) => ({ transport, options: { ...options, channelOptions: { ...mesh.server() } } }));
+}
+
+/** NestJS's own transport with our server in the place of grpc-js's: batches too. */
+class MeshServerGrpc extends ServerGrpc {
+  readonly #listening: Listening['options'];
+  readonly #mesh: Mesh;
+
+  constructor(listening: Listening['options'], mesh: Mesh) {
+    super(listening);
+    this.#listening = listening;
+    this.#mesh = mesh;
+  }
+  override createClient(): Promise<grpc.Server> {
+    const server = new MeshServer({ mesh: this.#mesh });
+    return new Promise((resolve, reject) => {
+      const credentials = grpc.ServerCredentials.createInsecure();
+      server.bindAsync(this.#listening.url ?? '', credentials, (error) => (error ? reject(error) : resolve(server)));
+    });
+  }
+}
+
+function startWithStrategy(): Promise<RunningEcho> {
+  const mesh = createMesh();
+  return startNest(mesh, ({ options }) => ({ strategy: new MeshServerGrpc(options, mesh) }));
+}
+
 describeStack('NestJS client through mesh.client()', connect);
-describeStack('NestJS client and NestJS server through mesh.server()', connect, startNest);
+describeStack('NestJS client, NestJS server with mesh.server() in its options', connect, { start: startWithOptions, batches: false });
+describeStack('NestJS client, NestJS server on a MeshServer', connect, { start: startWithStrategy });

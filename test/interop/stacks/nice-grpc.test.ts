@@ -6,7 +6,7 @@ import { EchoServiceDefinition } from './gen/echo/v1/echo.ts';
 // nice-grpc takes no interceptors; what it takes is a channel.
 describeStack('nice-grpc client through mesh.channel()', (address, mesh) => {
   const channel = mesh.channel(address, grpc.credentials.createInsecure());
-  const client = createClient(EchoServiceDefinition, channel);
+  const client = createClient(EchoServiceDefinition, channel as grpc.Channel);
   return {
     say: async (text) => (await client.say({ text })).text,
     count: async (to) => {

@@ -61,12 +61,23 @@ describe('latency of an endpoint', () => {
     expect(one.latencyMs(clock.nowMs())).toBe(300);
   });
 
-  test('falls to 1/e of a peak in decayMs when faster answers follow (L4)', () => {
+  test('is pulled an eighth of the way by each faster answer: a hiccup is soon forgotten, a slow endpoint is not', () => {
+    const one = known(10, { decayMs: 1e9 });
+    answer(one, 90);
+    answer(one, 10);
+    expect(one.latencyMs(clock.nowMs())).toBeCloseTo(80, 3);
+    for (let i = 0; i < 30; i++) answer(one, 10);
+    expect(one.latencyMs(clock.nowMs())).toBeLessThan(12);
+    answer(one, 90);
+    answer(one, 90);
+    expect(one.latencyMs(clock.nowMs())).toBe(90);
+  });
+
+  test('falls to 1/e of a peak in decayMs when nothing is sent (L4)', () => {
     const one = known(1, { decayMs: 1_000 });
     for (let i = 0; i < 200; i++) answer(one, 1);
     answer(one, 500);
-    clock.advance(999);
-    answer(one, 1);
+    clock.advance(1_000);
     expect(one.latencyMs(clock.nowMs())).toBeCloseTo(500 / Math.E, 6);
   });
 

@@ -143,6 +143,16 @@ describe('DeadlineQueue', () => {
     expect(on.size).toBe(0);
   });
 
+  test('arms no timer for removed items that are left when the last one throws', () => {
+    const on = new DeadlineQueue<string>(clock, () => {
+      throw new Error('boom');
+    });
+    on.add('last', clock.nowMs() + 5);
+    on.remove(on.add('gone', clock.nowMs() + 10));
+    expect(() => clock.advance(5)).toThrow('boom');
+    expect({ size: on.size, pending: clock.pending }).toEqual({ size: 0, pending: 0 });
+  });
+
   test.each([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN])(
     'refuses %s: a call without a deadline has no place in it',
     (atMs) => {

@@ -112,22 +112,18 @@ describe('LB policy on real connections', () => {
   test('O30: gives a replica that is 20 times slower under 10 % of the calls of the first 2 s', async () => {
     const replicas = await replicasOf(slow(80), slow(4), slow(4));
     const { client, book } = await balanced(replicas);
-    const latencies: number[] = [];
     const calls: Promise<void>[] = [];
     const startMs = performance.now();
     while (performance.now() - startMs < 2_000) {
-      const atMs = performance.now();
       calls.push(
         say(client).then((error) => {
           expect(error).toBeUndefined();
-          latencies.push(performance.now() - atMs);
         }),
       );
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     await Promise.all(calls);
     expect(count(replicas[0]) / calls.length).toBeLessThan(0.1);
-    expect(latencies.filter((ms) => ms >= 80).length / calls.length).toBeLessThan(0.1);
     expect(book.endpoints.map((endpoint) => endpoint.inFlight)).toEqual([0, 0, 0]);
   });
 

@@ -1,7 +1,8 @@
 import { type CallCredentials, credentials, experimental, Metadata, connectivityState as State } from '@grpc/grpc-js';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Endpoints } from '../../../src/balance/endpoints.ts';
-import { bookOption, newBook, PeakEwmaBalancer, PeakEwmaConfig } from '../../../src/grpc/lb-policy.ts';
+import { type AttemptContext, attemptContext } from '../../../src/grpc/client-call.ts';
+import { bookOption, newBook, PeakEwmaBalancer, PeakEwmaConfig, withAttempt } from '../../../src/grpc/lb-policy.ts';
 
 type Listener = experimental.ConnectivityStateListener;
 
@@ -137,6 +138,14 @@ describe('state of the channel', () => {
     expect(channel.error).toMatch(/^inmesh_peak_ewma: No connection established. Last error: .*second/);
   });
 
+  test('is TRANSIENT_FAILURE rather than IDLE when one connection failed and the last other one was lost', () => {
+    resolved(A, B);
+    channel.at(A).move(State.TRANSIENT_FAILURE, 'first');
+    channel.at(B).move(State.READY);
+    channel.at(B).move(State.IDLE);
+    expect(channel.states.slice(-3)).toEqual([State.READY, State.TRANSIENT_FAILURE, State.CONNECTING]);
+  });
+
   test('is TRANSIENT_FAILURE with the note of the resolver when there is no address (L9)', () => {
     resolved();
     expect(channel.state).toBe(State.TRANSIENT_FAILURE);
@@ -147,6 +156,33 @@ describe('state of the channel', () => {
     const other = experimental.parseLoadBalancingConfig({ round_robin: {} });
     expect(policy.updateAddressList(experimental.statusOrFromValue([]), other, {}, '')).toBe(false);
     expect(channel.states).toEqual([]);
+  });
+});
+
+describe('a pick', () => {
+  function pick(part?: Partial<AttemptContext>): experimental.PickResultType | undefined {
+    const metadata = new Metadata();
+    withAttempt(metadata, attemptContext(part));
+    return channel.picker?.pick({ metadata, extraPickInfo: {} }).pickResultType;
+  }
+
+  test('is load at once, unless whoever pinned it counts', () => {
+    resolved(A);
+    channel.at(A).move(State.READY);
+    const loads = [{}, { pin: A }, { pin: A, counted: true }].map((part) => {
+      expect(pick(part)).toBe(experimental.PickResultType.COMPLETE);
+      return book.endpoints[0]?.load;
+    });
+    expect(loads).toEqual([1, 2, 2]);
+  });
+
+  test('waits while nothing is ready, but is dropped if it is pinned', () => {
+    resolved(A);
+    expect(pick()).toBe(experimental.PickResultType.QUEUE);
+    expect(pick({ pin: A })).toBe(experimental.PickResultType.DROP);
+    channel.at(A).move(State.TRANSIENT_FAILURE);
+    expect(pick()).toBe(experimental.PickResultType.TRANSIENT_FAILURE);
+    expect(pick({ pin: A })).toBe(experimental.PickResultType.DROP);
   });
 });
 

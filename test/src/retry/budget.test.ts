@@ -101,6 +101,13 @@ describe('RetryBudget', () => {
     }
   });
 
+  test('loses no retry to floating point: 0.29 * 100 is a hair below 29', () => {
+    const budget = new RetryBudget({ ratio: 0.29, minPerSecond: 0 }, clock);
+    for (let n = 0; n < 100; n++) budget.deposit();
+    expect(budget.balance()).toBe(29);
+    expect(drain(budget)).toBe(29);
+  });
+
   test('never allows anything with ratio 0 and no floor', () => {
     const budget = new RetryBudget({ ratio: 0, minPerSecond: 0 }, clock);
     expect(fail(budget, 1000)).toBe(0);

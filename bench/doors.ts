@@ -1,0 +1,49 @@
+/**
+ * Our two doors without the mesh around them: with nothing behind them (what a door itself costs), or, over a fake
+ * channel, with the stack of `createMesh()`.
+ *
+ * @packageDocumentation
+ */
+import type { ChannelInterface, ClientOptions } from '@grpc/grpc-js';
+import { noCounts } from '../interceptors/count.ts';
+import { clientStack } from '../interceptors/pipeline.ts';
+import { systemClock } from '../src/clock.ts';
+import { createRawChannel, describeCalls, MeshChannel, RawChannel } from '../src/grpc/channel-door.ts';
+import { emptyCounts } from '../src/grpc/coalescer.ts';
+import { asInterceptor, type PlacedBehaviour } from '../src/grpc/interceptor-door.ts';
+import { buildClientStack } from '../src/mesh-stack.ts';
+import { parsePolicy } from '../src/policy/parse.ts';
+import { PolicyTable } from '../src/policy/resolve.ts';
+import { systemRandom } from '../src/random.ts';
+
+/** Door 1 without behaviours. */
+export function emptyInterceptors(): ClientOptions {
+  return { interceptors: [asInterceptor(clientStack({}))] };
+}
+
+/** Door 2 without behaviours, over grpc-js's own channel or over `lower`. */
+export function emptyChannel(lower?: ChannelInterface): ClientOptions {
+  return channelDoor(clientStack({}), lower);
+}
+
+/** Door 2 with the client stack of `createMesh()`, over `lower`. The picker is not in it: it lives in the real channel. */
+export function defaultChannel(lower: ChannelInterface): ClientOptions {
+  const table = new PolicyTable(parsePolicy({}));
+  const settings = { table, clock: systemClock, random: systemRandom, warn: () => {}, otel: undefined };
+  const counts = { client: noCounts(), coalesce: emptyCounts(), retries: 0 };
+  return channelDoor(
+    buildClientStack(settings, counts, () => {}),
+    lower,
+  );
+}
+
+function channelDoor({ name, intercept }: PlacedBehaviour, lower?: ChannelInterface): ClientOptions {
+  const stack = { behaviours: name.split('+'), intercept, clock: systemClock, closed: () => undefined };
+  return {
+    channelFactoryOverride: (target, credentials, options) => {
+      const channel = lower ?? createRawChannel(target, credentials, options);
+      return new MeshChannel(channel, stack, { kind: 'channel', target, channel: new RawChannel(channel, systemClock), book: undefined });
+    },
+    callInvocationTransformer: describeCalls(),
+  };
+}

@@ -1,0 +1,185 @@
+/** Traces of a mesh on both sides, through a real collector and back. */
+import * as grpc from '@grpc/grpc-js';
+import { context, propagation, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startCollector } from '../../scripts/otelcol.ts';
+import { createMesh } from '../../src/mesh.ts';
+import { MeshServer } from '../../src/mesh-server.ts';
+import { type SunkSpan, startSink } from '../support/otlp-sink.ts';
+
+const sink = await startSink();
+const collector = await startCollector(sink.url);
+const missing = 'missing' in collector ? collector.missing : undefined;
+console.log(missing === undefined ? `traces go through ${'name' in collector ? collector.name : ''}` : `SKIPPED, no collector: ${missing}`);
+
+const FAN_OUT = 8;
+const text = { serialize: (value: string) => Buffer.from(value), deserialize: (bytes: Buffer) => bytes.toString() };
+const unary = (path: string) => ({
+  path,
+  requestStream: false,
+  responseStream: false,
+  requestSerialize: text.serialize,
+  requestDeserialize: text.deserialize,
+  responseSerialize: text.serialize,
+  responseDeserialize: text.deserialize,
+});
+const service = { Echo: unary('/demo.Echo/Echo'), Flaky: unary('/demo.Echo/Flaky') };
+
+/** Runs both acts, then sends what was recorded and waits until the collector has passed it on. */
+async function sendTraces(tracesUrl: string): Promise<void> {
+  const provider = new TracerProvider({
+    resource: resourceFromAttributes({ 'service.name': 'inmesh-collector-test' }),
+    spanProcessors: [new BatchSpanProcessor({ exporter: new OTLPTraceExporter({ url: tracesUrl }) })],
+  });
+  trace.setGlobalTracerProvider(provider);
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator());
+  const app = provider.getTracer('app');
+
+  let failures = 1;
+  const server = new MeshServer();
+  server.addService(service, {
+    Echo: (call: grpc.ServerUnaryCall<string, string>, reply: grpc.sendUnaryData<string>) => {
+      // A span of the handler's own, in another turn: it must find its item's span.
+      setImmediate(() => {
+        app.startSpan(`handler ${call.request}`).end();
+        reply(null, call.request);
+      });
+    },
+    Flaky: (_call: grpc.ServerUnaryCall<string, string>, reply: grpc.sendUnaryData<string>) => {
+      if (failures-- > 0) reply({ code: grpc.status.UNAVAILABLE, details: 'once' });
+      else reply(null, 'ok');
+    },
+  });
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
+  });
+  const mesh = createMesh({
+    coalesce: 'auto',
+    telemetry: { attemptSpans: 'always' },
+    methods: { 'demo.Echo/Flaky': { idempotent: true, coalesce: 'never', retryPolicy: { initialBackoff: '0.01s' } } },
+  });
+  const Client = grpc.makeClientConstructor(service, 'demo.Echo');
+  const client = new Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), mesh.client());
+  const call = (method: 'Echo' | 'Flaky', request: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const invoke = client[method] as (request: string, done: (error: Error | null, answer: string) => void) => void;
+      invoke.call(client, request, (error, answer) => (error === null ? resolve(answer) : reject(error)));
+    });
+  const inSpan = <T>(name: string, work: () => Promise<T>): Promise<T> =>
+    app.startActiveSpan(name, async (span) => {
+      try {
+        return await work();
+      } finally {
+        span.end();
+      }
+    });
+
+  await call('Echo', 'warm'); // tells the client that this endpoint takes batches
+  await inSpan('page', () => Promise.all(Array.from({ length: FAN_OUT }, (_, i) => call('Echo', String(i)))));
+  await inSpan('buy', () => call('Flaky', 'one'));
+
+  client.close();
+  await mesh.close();
+  await new Promise((resolve) => server.tryShutdown(resolve));
+  await provider.forceFlush();
+  await provider.shutdown();
+  for (const api of [trace, context, propagation]) api.disable();
+}
+
+describe.skipIf(missing !== undefined)('traces through a collector', () => {
+  beforeAll(async () => {
+    if ('missing' in collector) return;
+    await sendTraces(collector.tracesUrl);
+    // What the collector still holds it sends on when it is told to stop.
+    await collector.stop();
+  }, 60_000);
+
+  const one = (spans: readonly SunkSpan[]): SunkSpan => {
+    expect(spans.map((span) => span.name)).toHaveLength(1);
+    return spans[0] as SunkSpan;
+  };
+  const named = (name: string): SunkSpan => one(sink.spans.filter((span) => span.name === name && span.parentSpanId === ''));
+  const below = (parent: SunkSpan, kind?: SunkSpan['kind']): SunkSpan[] =>
+    sink.spans
+      .filter(
+        (span) => span.parentSpanId === parent.spanId && span.traceId === parent.traceId && (kind === undefined || span.kind === kind),
+      )
+      .sort((a, b) => Number(a.startNs - b.startNs));
+
+  test('caller, call, attempt, item on the server, handler: a tree for each call of a page', () => {
+    const calls = below(named('page'));
+    expect(calls.map((span) => [span.name, span.kind, span.scope])).toEqual(Array(FAN_OUT).fill(['demo.Echo/Echo', 'client', 'inmesh']));
+    const indices = calls.map((span) => {
+      const attempt = one(below(span));
+      expect(attempt).toMatchObject({ name: 'Attempt.demo.Echo/Echo', kind: 'client' });
+      const item = one(below(attempt));
+      expect(item).toMatchObject({
+        name: 'demo.Echo/Echo',
+        kind: 'server',
+        error: false,
+        attributes: { 'rpc.status_code': 'OK', 'inmesh.batch.size': FAN_OUT },
+      });
+      expect(one(below(item)).name).toMatch(/^handler \d$/);
+      // Parts lie within the whole; SDKs round to the millisecond between processes.
+      expect(attempt.startNs).toBeGreaterThanOrEqual(span.startNs);
+      expect(attempt.endNs).toBeLessThanOrEqual(span.endNs);
+      return item.attributes['inmesh.batch.index'];
+    });
+    expect(indices.sort()).toEqual(Array.from({ length: FAN_OUT }, (_, i) => i));
+  });
+
+  test('the carrier is a trace of its own, linked with its items both ways', () => {
+    const attempts = below(named('page')).map((call) => one(below(call)));
+    const carrier = named('demo.Echo/EchoInmeshBatch');
+    expect(carrier).toMatchObject({ kind: 'client', error: false, attributes: { 'inmesh.batch.size': FAN_OUT, 'rpc.status_code': 'OK' } });
+    const ids = ({ traceId, spanId }: { traceId: string; spanId: string }): string => `${traceId} ${spanId}`;
+    expect(carrier.links.map(ids).sort()).toEqual(attempts.map(ids).sort());
+    for (const attempt of attempts) {
+      expect(attempt.links.map(ids)).toEqual([ids(carrier)]);
+      expect(attempt.attributes['inmesh.batch.size']).toBe(FAN_OUT);
+    }
+  });
+
+  test('the server has a span for the carrier too, to which its items link', () => {
+    const carrier = named('demo.Echo/EchoInmeshBatch');
+    const served = one(below(carrier));
+    expect(served).toMatchObject({
+      name: carrier.name,
+      kind: 'server',
+      attributes: { 'inmesh.batch.size': FAN_OUT, 'rpc.status_code': 'OK' },
+    });
+    const items = below(named('page')).map((call) => one(below(one(below(call)))));
+    for (const item of items) expect(item.links).toEqual([{ traceId: served.traceId, spanId: served.spanId }]);
+  });
+
+  test('a call that needed two attempts shows both, and is no error', () => {
+    const call = one(below(named('buy')));
+    expect(call).toMatchObject({ name: 'demo.Echo/Flaky', error: false, attributes: { 'rpc.status_code': 'OK' } });
+    const attempts = below(call);
+    expect(attempts.map((span) => [span.attributes['rpc.status_code'], span.error, span.attributes['previous-rpc-attempts']])).toEqual([
+      ['UNAVAILABLE', true, 0],
+      ['OK', false, 1],
+    ]);
+    expect(attempts.map((span) => one(below(span, 'server')).attributes['rpc.status_code'])).toEqual(['UNAVAILABLE', 'OK']);
+  });
+
+  test("the exporter's own calls are not among them", () => {
+    expect([...new Set(sink.spans.map((span) => span.service))]).toEqual(['inmesh-collector-test']);
+    expect(
+      sink.spans.filter(
+        (span) => span.attributes['rpc.method'] !== undefined && !String(span.attributes['rpc.method']).startsWith('demo.Echo/'),
+      ),
+    ).toEqual([]);
+  });
+});
+
+afterAll(async () => {
+  if ('stop' in collector) await collector.stop();
+  await sink.close();
+});

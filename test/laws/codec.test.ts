@@ -1,0 +1,232 @@
+/**
+ * The wire of the carriers: what is written is read, protobuf reads and writes the same bytes, and no bytes do harm.
+ */
+import { create, createFileRegistry, type DescMessage, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import { loadSync } from '@grpc/proto-loader';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { decodeReply, decodeRequest, type Entries, encodeReply, encodeRequest, resultSize, type WireItem, type WireResult } from '../../src/batch/codec.ts';
+import { varintSize, WireError, writeVarint } from '../../src/batch/wire.ts';
+
+const MAX = 2 ** 53;
+const MANY = 1_000_000;
+
+const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array));
+const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 60 }), fc.string({ unit: 'grapheme-ascii', maxLength: 200 }));
+const size = fc.oneof(fc.nat(200), fc.nat(), fc.constantFrom(127, 128, 16_383, 16_384, 2 ** 28, 2 ** 31, 2 ** 32, 2 ** 35, MAX - 1), fc.maxSafeNat());
+const entry = fc.oneof(fc.tuple(text, text), fc.tuple(fc.constant('a-bin'), bytes));
+const entries: fc.Arbitrary<Entries | undefined> = fc.option(
+  fc.array(entry, { minLength: 1, maxLength: 4 }).map((pairs) => pairs.flat()),
+  { nil: undefined },
+);
+const item: fc.Arbitrary<WireItem> = fc.record({ request: bytes, timeoutUs: size, metadata: entries });
+const items = fc.array(item, { maxLength: 20 });
+const result: fc.Arbitrary<WireResult> = fc.record({
+  id: fc.nat(),
+  code: fc.nat(16),
+  details: text,
+  response: fc.option(bytes, { nil: undefined }),
+  headers: entries,
+  trailers: entries,
+});
+const results = fc.array(result, { maxLength: 20 });
+
+/** A message's description, read from the .proto file itself. */
+function described(name: string): DescMessage {
+  const definition = loadSync('protos/inmesh/v1/batch.proto')[`inmesh.v1.${name}`];
+  if (definition === undefined || !('fileDescriptorProtos' in definition)) throw new Error(`no ${name} in batch.proto`);
+  const file = definition.fileDescriptorProtos.map((proto) => fromBinary(FileDescriptorProtoSchema, proto));
+  const message = createFileRegistry(create(FileDescriptorSetSchema, { file })).getMessage(`inmesh.v1.${name}`);
+  if (message === undefined) throw new Error(`no ${name} in the registry`);
+  return message;
+}
+const BatchRequest = described('BatchRequest');
+const BatchReply = described('BatchReply');
+
+/** Entries as protobuf has them. */
+function messages(flat: Entries | undefined): object[] {
+  const out: object[] = [];
+  for (let i = 0; i < (flat?.length ?? 0); i += 2) {
+    const value = flat?.[i + 1];
+    out.push({ key: flat?.[i], value: typeof value === 'string' ? { case: 'text', value } : { case: 'binary', value } });
+  }
+  return out;
+}
+
+/** What any decoder may do with bytes: give a message, or say WireError. */
+function onlyWireError(decode: () => unknown): void {
+  try {
+    decode();
+  } catch (error) {
+    expect(error).toBeInstanceOf(WireError);
+  }
+}
+
+describe('varint', () => {
+  test('varintSize is what writeVarint writes, up to 2^53', () => {
+    fc.assert(
+      fc.property(size, (value) => {
+        expect(writeVarint(Buffer.alloc(10), 0, value)).toBe(varintSize(value));
+      }),
+    );
+  });
+});
+
+describe('batch request', () => {
+  test('what is encoded is decoded (K1, K22)', () => {
+    fc.assert(
+      fc.property(items, fc.nat(), (batch, maxReplyBytes) => {
+        const parsed = decodeRequest(encodeRequest(batch, maxReplyBytes), MANY);
+        expect(parsed).toEqual({ version: 1, ids: batch.map((_, id) => id), items: batch, maxReplyBytes });
+      }),
+    );
+  });
+
+  test('protobuf reads what we write', () => {
+    fc.assert(
+      fc.property(items, fc.nat(), (batch, maxReplyBytes) => {
+        const read = fromBinary(BatchRequest, encodeRequest(batch, maxReplyBytes));
+        const meant = batch.map(({ request, timeoutUs, metadata }, id) => ({ id, request, timeoutUs: BigInt(timeoutUs), metadata: messages(metadata) }));
+        expect(Buffer.from(toBinary(BatchRequest, read))).toEqual(
+          Buffer.from(toBinary(BatchRequest, create(BatchRequest, { version: 1, items: meant, maxReplyBytes } as object))),
+        );
+      }),
+    );
+  });
+
+  test('we read what protobuf writes, also fields that we do not know', () => {
+    fc.assert(
+      fc.property(items, fc.nat(), (batch, maxReplyBytes) => {
+        const meant = batch.map(({ request, timeoutUs, metadata }, id) => ({
+          id,
+          request,
+          timeoutUs: BigInt(timeoutUs),
+          metadata: messages(metadata),
+          method: '/not/for-envelopes',
+        }));
+        const written = toBinary(BatchRequest, create(BatchRequest, { version: 1, items: meant, maxReplyBytes } as object));
+        expect(decodeRequest(Buffer.from(written), MANY)).toEqual({ version: 1, ids: batch.map((_, id) => id), items: batch, maxReplyBytes });
+      }),
+    );
+  });
+
+  test('fields of every wire type that nobody knows are passed over', () => {
+    // Field 15: varint, fixed64, bytes, fixed32.
+    const unknown = Buffer.from([0x78, 0xff, 0x01, 0x79, 1, 2, 3, 4, 5, 6, 7, 8, 0x7a, 2, 9, 9, 0x7d, 1, 2, 3, 4]);
+    const known: WireItem = { request: Buffer.from('r'), timeoutUs: 7, metadata: undefined };
+    const parsed = decodeRequest(Buffer.concat([unknown, encodeRequest([known], 5), unknown]), 10);
+    expect(parsed).toEqual({ version: 1, ids: [0], items: [known], maxReplyBytes: 5 });
+  });
+
+  test('a limit on items holds while parsing', () => {
+    const batch = Array.from({ length: 5 }, () => ({ request: Buffer.alloc(0), timeoutUs: 0, metadata: undefined }));
+    expect(decodeRequest(encodeRequest(batch, 0), 5).items).toHaveLength(5);
+    expect(() => decodeRequest(encodeRequest(batch, 0), 4)).toThrow('more than 4 items');
+  });
+
+  test('a bomb of 2 M items is refused in under 50 ms and little memory (Q2)', () => {
+    const bomb = Buffer.alloc(4 << 20);
+    for (let i = 0; i < bomb.length; i += 2) bomb[i] = 0x12;
+    expectCheapRefusal(() => decodeRequest(bomb, 1024), 'more than 1024 items');
+  });
+
+  test('a bomb of 2 M metadata entries in one item is refused in under 50 ms and little memory (Q2)', () => {
+    const length = 4 << 20;
+    const bomb = Buffer.alloc(1 + varintSize(length) + length);
+    bomb[0] = 0x12;
+    for (let i = writeVarint(bomb, 1, length); i < bomb.length; i += 2) bomb[i] = 0x22;
+    expectCheapRefusal(() => decodeRequest(bomb, 1024), 'metadata');
+  });
+});
+
+function expectCheapRefusal(decode: () => unknown, words: string): void {
+  const before = process.memoryUsage().heapUsed;
+  const start = process.hrtime.bigint();
+  expect(decode).toThrow(words);
+  expect(Number(process.hrtime.bigint() - start) / 1e6).toBeLessThan(50);
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(50 << 20);
+}
+
+describe('batch reply', () => {
+  test('what is encoded is decoded, and resultSize says how long it is (K1)', () => {
+    fc.assert(
+      fc.property(results, fc.boolean(), (batch, last) => {
+        const encoded = encodeReply(batch, last);
+        expect(decodeReply(encoded, MANY)).toEqual({ results: batch, last });
+        expect(encoded.length).toBe(batch.reduce((sum, one) => sum + resultSize(one), last ? 2 : 0));
+      }),
+    );
+  });
+
+  test('protobuf reads what we write, and we read what protobuf writes', () => {
+    fc.assert(
+      fc.property(results, fc.boolean(), (batch, last) => {
+        const meant = batch.map(({ id, code, details, response, headers, trailers }) => ({
+          id,
+          code,
+          details,
+          response: response ?? Buffer.alloc(0),
+          headers: messages(headers),
+          trailers: messages(trailers),
+        }));
+        const written = Buffer.from(toBinary(BatchReply, create(BatchReply, { results: meant, last } as object)));
+        expect(Buffer.from(toBinary(BatchReply, fromBinary(BatchReply, encodeReply(batch, last))))).toEqual(written);
+        // Empty bytes and no bytes look alike in proto3.
+        const read = decodeReply(written, MANY).results.map((one) => ({ ...one, response: one.response ?? Buffer.alloc(0) }));
+        expect(read).toEqual(batch.map((one) => ({ ...one, response: one.response ?? Buffer.alloc(0) })));
+      }),
+    );
+  });
+
+  test('a message with an empty response is told from one without', () => {
+    const empty: WireResult = { id: 0, code: 0, details: '', response: Buffer.alloc(0), headers: undefined, trailers: undefined };
+    expect(decodeReply(encodeReply([empty, { ...empty, response: undefined }], true), 2).results).toEqual([empty, { ...empty, response: undefined }]);
+  });
+
+  test('a limit on results holds while parsing', () => {
+    const one: WireResult = { id: 0, code: 0, details: '', response: undefined, headers: undefined, trailers: undefined };
+    expect(() => decodeReply(encodeReply([one, one], true), 1)).toThrow(WireError);
+  });
+});
+
+describe('bytes that are no message', () => {
+  const decoders = [(buffer: Buffer) => decodeRequest(buffer, 1024), (buffer: Buffer) => decodeReply(buffer, 1024)];
+
+  test('random bytes end in a message or a WireError (Q22)', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (array) => {
+        for (const decode of decoders) onlyWireError(() => decode(Buffer.from(array)));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('a message cut short at any byte or with any byte changed ends in a message or a WireError (Q22)', () => {
+    fc.assert(
+      fc.property(items, results, fc.nat(), fc.nat(255), (request, reply, place, byte) => {
+        for (const whole of [encodeRequest(request, 9), encodeReply(reply, true)]) {
+          const at = place % whole.length;
+          const changed = Buffer.from(whole);
+          changed[at] = byte;
+          for (const decode of decoders) {
+            onlyWireError(() => decode(whole.subarray(0, at)));
+            onlyWireError(() => decode(changed));
+          }
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test.for([
+    ['an item that reaches over the end', [0x12, 5, 0x08, 1]],
+    ['a request inside an item that reaches over the item', [0x12, 2, 0x12, 5, 1, 1, 1, 1, 1]],
+    ['a length past 2^53', [0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]],
+    ['a number without end', [0x08, ...Array.from({ length: 11 }, () => 0xff)]],
+    ['a fixed64 cut short', [0x79, 1, 2, 3]],
+    ['a group', [0x7b]],
+  ] as const)('%s is a WireError', ([, lie]) => {
+    expect(() => decodeRequest(Buffer.from(lie), 10)).toThrow(WireError);
+  });
+});
