@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+import { balanceClient } from '../interceptors/balance.ts';
 import { bulkheadClient, bulkheadServer } from '../interceptors/bulkhead.ts';
 import { coalesceClient } from '../interceptors/coalesce.ts';
 import { type CallCounts, countAttempts, countClient, countServer } from '../interceptors/count.ts';
@@ -79,6 +80,7 @@ export function buildClientStack(settings: StackSettings, counts: ClientCounts, 
       counts: counts.coalesce,
       warn,
     }),
+    ...(table.balance.policy === 'off' ? {} : { balance: balanceClient({ warn }) }),
   });
 }
 

@@ -26,6 +26,8 @@ export interface EndpointLoad {
 export interface EndpointBook {
   /** Endpoints of the last name resolution, ready or not. */
   readonly endpoints: readonly EndpointLoad[];
+  /** True while an LB policy publishes here. Without one nothing can be concluded from what the book does not say. */
+  readonly attached: boolean;
   /** Chooses a ready endpoint, avoiding `avoid` while there is another; undefined when none is ready. */
   pick(avoid?: ReadonlySet<string>): EndpointLoad | undefined;
 }

@@ -156,7 +156,11 @@ export function decodeRequest(bytes: Buffer, maxItems: number): ParsedRequest {
 
 const EMPTY: Buffer = Buffer.alloc(0);
 
+/** Most metadata values of one item or result; HTTP/2's own limit for headers lets fewer through. */
+const MAX_ENTRIES = 1024;
+
 function readEntry(reader: Reader, into: (string | Buffer)[]): void {
+  if (into.length >= 2 * MAX_ENTRIES) throw new WireError(`more than ${MAX_ENTRIES} metadata values`);
   const end = reader.delimited();
   const inner = new Reader(reader.buffer, reader.position, end);
   let key = '';

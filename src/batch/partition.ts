@@ -20,7 +20,7 @@ export interface QueueItem {
 }
 
 /** Why a batch went out. */
-export type FlushReason = 'tick' | 'full' | 'bytes' | 'answer' | 'hold' | 'close';
+export type FlushReason = 'tick' | 'full' | 'bytes' | 'answer' | 'hold';
 
 /** Takes what goes out. `items` is the receiver's to keep; it has at least one. */
 export type Send<I> = (items: I[], reason: FlushReason) => void;
@@ -93,11 +93,6 @@ export class Partition<I extends QueueItem> {
     this.#carriers--;
     // At the end of the turn, so that what the answered callers ask next goes along.
     if (this.#waiting > 0) this.#schedule('answer');
-  }
-
-  /** Sends everything that waits, gate or not. */
-  close(): void {
-    while (this.#waiting > 0) this.#take('close');
   }
 
   get #open(): boolean {

@@ -24,6 +24,7 @@ export class BulkheadCall extends DeferredCall implements Waiter, CallListener {
   readonly #info: CallInfo;
   readonly #next: NextClientCall;
   readonly #clock: Clock;
+  #holds = false;
 
   constructor(bulkhead: Bulkhead, info: CallInfo, next: NextClientCall, clock: Clock) {
     super();
@@ -42,12 +43,18 @@ export class BulkheadCall extends DeferredCall implements Waiter, CallListener {
     this.#bulkhead.cancel(this);
   }
   granted(): void {
+    this.#holds = true;
     try {
       this.#info.scope.runInAsyncScope(this.#begin, this);
     } catch (error) {
-      this.#bulkhead.release();
+      this.#release();
       throw error;
     }
+  }
+  #release(): void {
+    if (!this.#holds) return;
+    this.#holds = false;
+    this.#bulkhead.release();
   }
   #begin(): void {
     this.open(this.#next(this.#info), this);
@@ -62,7 +69,7 @@ export class BulkheadCall extends DeferredCall implements Waiter, CallListener {
     this.upper.onReceiveMessage(message);
   }
   onReceiveStatus(status: StatusObject): void {
-    this.#bulkhead.release(); // before the app hears of it: it may call again at once
+    this.#release(); // before the app hears of it: it may call again at once
     this.upper.onReceiveStatus(status);
   }
 }

@@ -166,7 +166,7 @@ export class RetryCall implements ClientCall, CallListener {
     const settings = this.#settings;
     const context = this.#context;
     // With our own picker a stream that was never opened was never seen by any server.
-    const neverSent = this.#info.door.book !== undefined && context !== undefined && !context.started;
+    const neverSent = this.#info.door.book?.attached === true && context !== undefined && !context.started;
     const decision = decideRetry({
       rules: this.#method.retry,
       attempt: this.#attempt,

@@ -1,9 +1,10 @@
 /**
  * The wire of the carriers: what is written is read, protobuf reads and writes the same bytes, and no bytes do harm.
  */
+import { execFileSync } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { create, createFileRegistry, type DescMessage, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import { loadSync } from '@grpc/proto-loader';
+import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeReply, decodeRequest, type Entries, encodeReply, encodeRequest, resultSize, type WireItem, type WireResult } from '../../src/batch/codec.ts';
@@ -32,13 +33,14 @@ const result: fc.Arbitrary<WireResult> = fc.record({
 });
 const results = fc.array(result, { maxLength: 20 });
 
-/** A message's description, read from the .proto file itself. */
+/** The messages' descriptions, from the .proto file itself. */
+const buf = createRequire(import.meta.url).resolve('@bufbuild/buf/bin/buf');
+const image = execFileSync(process.execPath, [buf, 'build', '--path', 'protos/inmesh/v1/batch.proto', '-o', '-#format=binpb']);
+const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, image));
+
 function described(name: string): DescMessage {
-  const definition = loadSync('protos/inmesh/v1/batch.proto')[`inmesh.v1.${name}`];
-  if (definition === undefined || !('fileDescriptorProtos' in definition)) throw new Error(`no ${name} in batch.proto`);
-  const file = definition.fileDescriptorProtos.map((proto) => fromBinary(FileDescriptorProtoSchema, proto));
-  const message = createFileRegistry(create(FileDescriptorSetSchema, { file })).getMessage(`inmesh.v1.${name}`);
-  if (message === undefined) throw new Error(`no ${name} in the registry`);
+  const message = registry.getMessage(`inmesh.v1.${name}`);
+  if (message === undefined) throw new Error(`no ${name} in batch.proto`);
   return message;
 }
 const BatchRequest = described('BatchRequest');
