@@ -2,7 +2,7 @@
 
 import { AsyncResource } from 'node:async_hooks';
 import { type Deadline, Metadata, type StatusObject } from '@grpc/grpc-js';
-import { context, metrics, propagation, trace } from '@opentelemetry/api';
+import { context, diag, metrics, propagation, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { InMemorySpanExporter, type ReadableSpan, type Sampler, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
@@ -20,6 +20,7 @@ export interface Traces {
 export function startTraces(sampler?: Sampler): Traces {
   const exporter = new InMemorySpanExporter();
   const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })], ...(sampler && { sampler }) });
+  diag.setLogger({ error: complain, warn: complain, info: quiet, debug: quiet, verbose: quiet });
   trace.setGlobalTracerProvider(provider);
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
@@ -33,11 +34,21 @@ export function startTraces(sampler?: Sampler): Traces {
   return { provider, spans, named };
 }
 
+/** What the API and the SDK complain of: a span that ends twice, an attribute after the end. */
+const complaints: string[] = [];
+const complain = (...words: unknown[]): void => {
+  complaints.push(words.join(' '));
+};
+const quiet = (): void => {};
+
+/** Takes the SDK away. @throws when it had to complain. */
 export function stopTelemetry(): void {
+  diag.disable();
   trace.disable();
   context.disable();
   propagation.disable();
   metrics.disable();
+  if (complaints.length > 0) throw new Error(complaints.splice(0).join('\n'));
 }
 
 /** The lower half of a client call, driven by the test. */

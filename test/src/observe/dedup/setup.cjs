@@ -6,6 +6,7 @@ const { registerInstrumentations } = require('@opentelemetry/instrumentation');
 const { GrpcInstrumentation } = require('@opentelemetry/instrumentation-grpc');
 const api = require('@opentelemetry/api');
 
+api.diag.setLogger(new api.DiagConsoleLogger(), api.DiagLogLevel.WARN);
 const exporter = new InMemorySpanExporter();
 const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] });
 api.trace.setGlobalTracerProvider(provider);
