@@ -8,12 +8,12 @@ import { type CoalesceOptions, resolveCoalesceOptions } from '../src/batch/optio
 import { KeyedBulkheads } from '../src/bulkhead/keyed.ts';
 import { type BulkheadOptions, resolveBulkheadOptions } from '../src/bulkhead/options.ts';
 import { systemClock } from '../src/clock.ts';
-import { ConfigError } from '../src/errors.ts';
 import { RawChannel } from '../src/grpc/channel-door.ts';
 import type { Door } from '../src/grpc/client-call.ts';
 import { emptyCounts } from '../src/grpc/coalescer.ts';
 import { asInterceptor } from '../src/grpc/interceptor-door.ts';
 import { asServerInterceptor } from '../src/grpc/server-door.ts';
+import { checkedNumber, checkedObject } from '../src/input/checks.ts';
 import { carrierSpans } from '../src/observe/carrier-span.ts';
 import type { MetricsOptions, TracingOptions } from '../src/observe/options.ts';
 import { systemRandom } from '../src/random.ts';
@@ -60,10 +60,10 @@ export interface DeadlineOptions {
 }
 /** Default deadline, propagation, refusal of late calls. @throws ConfigError on a bad option. */
 export function deadlineInterceptor(options: DeadlineOptions = {}): Interceptor {
-  const { timeoutMs, propagate = true, hopMarginMs = 0 } = options;
-  if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs > 0)) {
-    throw new ConfigError('deadline.timeoutMs', `expected milliseconds > 0, got ${JSON.stringify(timeoutMs)}`);
-  }
+  const given = checkedObject(options, ['timeoutMs', 'propagate', 'hopMarginMs'], 'deadline');
+  const timeoutMs = options.timeoutMs && checkedNumber(given['timeoutMs'], 0, { min: 0, above: true, ms: true }, 'deadline.timeoutMs');
+  const hopMarginMs = checkedNumber(given['hopMarginMs'], 0, { min: 0, ms: true }, 'deadline.hopMarginMs');
+  const propagate = options.propagate ?? true;
   return asInterceptor(placed('deadline', deadlineClient({ clock: systemClock, timeoutMs: () => timeoutMs, propagate, hopMarginMs })));
 }
 /** Refuses late calls, and lets the client calls of a handler inherit its deadline and its cancellation. */

@@ -24,6 +24,7 @@ function packed(): string {
 
 const checks: readonly Check[] = [
   tool('format and lint', 'biome', 'check', '--error-on-warnings', '--max-diagnostics=100'),
+  tool('lock file names every platform', 'node', 'scripts/complete-lock.ts', '--check'),
   tool('types: package', 'tsc', '-p', 'tsconfig.json', '--noEmit'),
   tool('types: tests and programs', 'tsc', '-p', 'tsconfig.check.json'),
   tool('protos: lint', 'buf', 'lint'),

@@ -38,7 +38,6 @@ export class Renderer {
     const startMs = performance.now();
     return new Promise((resolve) => {
       start((error, reply) => {
-        if (error) console.error('LOST', begun, error.code, error.details, Math.round((performance.now() - startMs) / 500) * 500);
         this.#records.call(begun, error?.code ?? status.OK, performance.now() - startMs);
         resolve(error === null && reply !== undefined ? reply : null);
       });
@@ -54,7 +53,6 @@ export class Renderer {
       const end = (error: ServiceError | null): void => {
         if (ended) return; // After its 'error' a stream of grpc-js also says 'end'.
         ended = true;
-        if (error) console.error('LOST', begun, error.code, error.details, Math.round((performance.now() - startMs) / 500) * 500);
         this.#records.call(begun, error?.code ?? status.OK, performance.now() - startMs);
         resolve(error === null ? found : null);
       };

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { checkedNumber, checkedObject } from '../math/checks.ts';
+import { checkedNumber, checkedObject } from '../input/checks.ts';
 
 /** How the balancer remembers latency and failures. Every default is good for calls of 1 ms to 1 s. */
 export interface BalanceOptions {

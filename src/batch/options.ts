@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { ConfigError } from '../errors.ts';
+import { checkedNumber, checkedObject } from '../input/checks.ts';
 
 /** How calls are merged. */
 export interface CoalesceOptions {
@@ -22,29 +22,17 @@ export interface CoalesceOptions {
 /** The same with every value decided. */
 export type ResolvedCoalesceOptions = Required<CoalesceOptions>;
 
-const DEFAULTS: ResolvedCoalesceOptions = { maxItems: 128, maxBytes: 524_288, maxCarriers: 4, maxHoldMs: 5, itemMetadata: [] };
+const KEYS = ['maxItems', 'maxBytes', 'maxCarriers', 'maxHoldMs', 'itemMetadata'] as const satisfies readonly (keyof CoalesceOptions)[];
 
 /** @throws ConfigError when a value is out of its range. */
-export function resolveCoalesceOptions(options: CoalesceOptions = {}, path = 'coalesce'): ResolvedCoalesceOptions {
-  const resolved = { ...DEFAULTS, ...options };
-  const range = (name: 'maxItems' | 'maxBytes' | 'maxCarriers' | 'maxHoldMs', least: number, most: number) => {
-    const value: unknown = resolved[name];
-    if (
-      typeof value !== 'number' ||
-      !Number.isFinite(value) ||
-      value < least ||
-      value > most ||
-      (name !== 'maxHoldMs' && !Number.isInteger(value))
-    ) {
-      throw new ConfigError(
-        `${path}.${name}`,
-        `expected ${name === 'maxHoldMs' ? 'a number' : 'an integer'} from ${least} to ${most}, got ${JSON.stringify(value)}`,
-      );
-    }
+export function resolveCoalesceOptions(options?: CoalesceOptions, path = 'coalesce'): ResolvedCoalesceOptions {
+  const given = checkedObject(options, KEYS, path);
+  const whole = (min: number, max: number) => ({ min, max, integer: true });
+  return {
+    maxItems: checkedNumber(given['maxItems'], 128, whole(2, 1024), `${path}.maxItems`),
+    maxBytes: checkedNumber(given['maxBytes'], 524_288, whole(1024, 4_000_000), `${path}.maxBytes`),
+    maxCarriers: checkedNumber(given['maxCarriers'], 4, whole(1, 8), `${path}.maxCarriers`),
+    maxHoldMs: checkedNumber(given['maxHoldMs'], 5, { min: 0, max: 1000, ms: true }, `${path}.maxHoldMs`),
+    itemMetadata: options?.itemMetadata ?? [],
   };
-  range('maxItems', 2, 1024);
-  range('maxBytes', 1024, 4_000_000);
-  range('maxCarriers', 1, 8);
-  range('maxHoldMs', 0, 1000);
-  return resolved;
 }

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { ConfigError } from '../errors.ts';
-import { checkedNumber, checkedObject } from '../math/checks.ts';
+import { checkedNumber, checkedObject } from '../input/checks.ts';
 
 /** How many calls may be in flight, and how many may wait. */
 export interface BulkheadOptions {

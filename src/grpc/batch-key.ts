@@ -8,7 +8,7 @@ import type { CallCredentials, Metadata } from '@grpc/grpc-js';
 import type { Entries } from '../batch/codec.ts';
 import { ConfigError } from '../errors.ts';
 import type { CallInfo } from './client-call.ts';
-import { isReservedKey } from './metadata.ts';
+import { isReservedKey, pushEntries } from './metadata.ts';
 
 /** Keys that differ from call to call by their nature; each item carries its own. */
 const ITEM_KEYS = ['traceparent', 'tracestate', 'grpc-trace-bin', 'baggage', 'x-request-id'];
@@ -51,7 +51,7 @@ export class BatchKeys {
       if (name === ATTEMPTS_KEY) continue;
       if (this.#itemKeys.has(name)) {
         own ??= [];
-        for (const value of values) own.push(name, value);
+        pushEntries(own, name, values);
       } else {
         for (const value of values) {
           const text = typeof value === 'string' ? value : value.toString('base64');

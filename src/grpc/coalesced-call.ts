@@ -12,15 +12,28 @@ import { REASON_KEY } from '../errors.ts';
 import type { CallRecord } from '../observe/call-record.ts';
 import type { CarriedItem, Carrier } from './carrier.ts';
 import type { AuthContext, CallInfo, CallListener, ClientCall, MessageContext, MethodDefinition } from './client-call.ts';
-import type { ChannelCoalescer } from './coalescer.ts';
 import { addEntries } from './metadata.ts';
 import { endSoon, plainStatus } from './refuse.ts';
+
+/** What a call needs of the coalescer of its channel. */
+export interface CoalescerHome {
+  /** A whole request is here. */
+  enqueue(call: CoalescedCall): void;
+  /** The call needs its timer no longer. */
+  settled(call: CoalescedCall): void;
+  /** The plain call, bytes in, bytes out. */
+  open(info: CallInfo): ClientCall;
+  /** Makes a plain call ask its server whether it takes batches. */
+  asksForCapability(metadata: Metadata): void;
+  /** A plain call has ended: its trailers may say what its server can do. */
+  learn(info: CallInfo, status: StatusObject): void;
+}
 
 const EMPTY: Buffer = Buffer.alloc(0);
 
 export class CoalescedCall implements ClientCall, CallListener, CarriedItem, QueueItem {
   readonly info: CallInfo;
-  readonly #coalescer: ChannelCoalescer;
+  readonly #coalescer: CoalescerHome;
   #upper!: CallListener;
   #sent: Metadata | undefined;
   #request: Buffer = EMPTY;
@@ -42,7 +55,7 @@ export class CoalescedCall implements ClientCall, CallListener, CarriedItem, Que
   expiry: DeadlineHandle<CoalescedCall> | undefined = undefined;
   queuedMs = 0;
 
-  constructor(coalescer: ChannelCoalescer, info: CallInfo) {
+  constructor(coalescer: CoalescerHome, info: CallInfo) {
     this.#coalescer = coalescer;
     this.info = info;
   }
@@ -213,7 +226,7 @@ export class CoalescedCall implements ClientCall, CallListener, CarriedItem, Que
   onReceiveStatus(status: StatusObject): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#coalescer.learn(this.info, this.#lower, status);
+    this.#coalescer.learn(this.info, status);
     this.#upper.onReceiveStatus(status);
   }
 

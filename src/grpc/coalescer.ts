@@ -20,7 +20,7 @@ import type { Random } from '../random.ts';
 import type { BatchKeys } from './batch-key.ts';
 import { Carrier, type CarrierOwner } from './carrier.ts';
 import { attemptContext, type ByteChannel, type CallInfo, type ClientCall, type Door } from './client-call.ts';
-import type { CoalescedCall } from './coalesced-call.ts';
+import type { CoalescedCall, CoalescerHome } from './coalesced-call.ts';
 import { withAttempt } from './lb-policy.ts';
 import { ACCEPT_KEY, BATCH_SUFFIX, CAPABILITY_KEY } from './metadata.ts';
 
@@ -51,7 +51,7 @@ const WHOLE_CHANNEL = '';
 /** Carriers belong to nobody's context. */
 const NOBODY: AsyncResource = new AsyncResource('inmesh.carriers');
 
-export class ChannelCoalescer {
+export class ChannelCoalescer implements CoalescerHome {
   readonly #shared: CoalesceShared;
   readonly #door: Door;
   readonly #channel: ByteChannel;
@@ -83,7 +83,7 @@ export class ChannelCoalescer {
   }
 
   /** A plain call has ended: its trailers may say what its server can do. Our own trailers stop here. */
-  learn(info: CallInfo, _lower: ClientCall | undefined, status: StatusObject): void {
+  learn(info: CallInfo, status: StatusObject): void {
     const said = status.metadata.get(CAPABILITY_KEY)[0];
     if (typeof said !== 'string') return;
     status.metadata.remove(CAPABILITY_KEY);

@@ -5,13 +5,13 @@
  */
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import { type CallInfo, type CallListener, type ClientCall, ForwardingCall } from './client-call.ts';
-import type { ChannelCoalescer } from './coalescer.ts';
+import type { CoalescerHome } from './coalesced-call.ts';
 
 export class LearningCall extends ForwardingCall {
-  readonly #coalescer: ChannelCoalescer;
+  readonly #coalescer: CoalescerHome;
   readonly #info: CallInfo;
 
-  constructor(lower: ClientCall, coalescer: ChannelCoalescer, info: CallInfo) {
+  constructor(lower: ClientCall, coalescer: CoalescerHome, info: CallInfo) {
     super(lower);
     this.#coalescer = coalescer;
     this.#info = info;
@@ -22,7 +22,7 @@ export class LearningCall extends ForwardingCall {
     super.start(asking, listener);
   }
   override onReceiveStatus(status: StatusObject): void {
-    this.#coalescer.learn(this.#info, this.lower, status);
+    this.#coalescer.learn(this.#info, status);
     this.upper.onReceiveStatus(status);
   }
 }

@@ -37,12 +37,16 @@ export function toEntries(metadata: Metadata | null | undefined): Entries | unde
   if (metadata === null || metadata === undefined) return undefined;
   let entries: (string | Buffer)[] | undefined;
   for (const key of Object.keys(metadata.getMap())) {
-    for (const value of metadata.get(key)) {
-      entries ??= [];
-      entries.push(key, value);
-    }
+    entries ??= [];
+    pushEntries(entries, key, metadata.get(key));
   }
   return entries;
+}
+
+/** Puts a key's values the way they would arrive on a call of their own: Node's HTTP/2 joins several texts of one key into one. */
+export function pushEntries(into: (string | Buffer)[], key: string, values: readonly (string | Buffer)[]): void {
+  if (values.length > 1 && !key.endsWith('-bin') && key !== 'set-cookie') into.push(key, values.join(', '));
+  else for (const value of values) into.push(key, value);
 }
 
 /** Adds entries, in order. @throws Error when a key or value is not allowed in HTTP/2 headers. */

@@ -47,7 +47,7 @@ export interface MethodRetry {
 }
 
 interface Sent {
-  context: MessageContext;
+  readonly context: MessageContext;
   readonly message: unknown;
 }
 
@@ -71,6 +71,9 @@ export class RetryCall implements ClientCall, CallListener {
   #tried: Set<string> | undefined;
   #messages: Sent[] | undefined = [];
   #bytes = 0;
+  /** What the current attempt has still to be played, from `#played` on; the app's own messages queue up behind it. */
+  #replay: Sent[] | undefined;
+  #played = 0;
   #reads = 0;
   #closed = false;
   #committed = false;
@@ -107,21 +110,44 @@ export class RetryCall implements ClientCall, CallListener {
     call.start(this.#metadata, this);
     if (this.#attempt === 1) return; // nothing was sent yet
     for (let i = 0; i < this.#reads; i++) call.startRead();
-    for (const { context: messageContext, message } of this.#messages ?? []) call.sendMessageWithContext(messageContext, message);
-    if (this.#closed) call.halfClose();
+    this.#replay = [...(this.#messages ?? [])];
+    this.#played = 0;
+    this.#play(call);
+    if (this.#bytes > this.#settings.maxBufferBytes) this.#commit();
+  }
+
+  /** Plays the next message to a repeated attempt. One at a time: grpc-js's calls lose the second of two messages given at once. */
+  #play(call: ClientCall): void {
+    if (call !== this.#call || this.#replay === undefined) return; // that attempt is over
+    const sent = this.#replay[this.#played++];
+    if (sent === undefined || (this.#closed && this.#played === this.#replay.length)) {
+      this.#replay = undefined;
+      if (sent !== undefined) call.sendMessageWithContext(sent.context, sent.message);
+      if (this.#closed) call.halfClose();
+      return;
+    }
+    const callback = (error?: Error | null): void => {
+      sent.context.callback?.(error);
+      this.#play(call);
+    };
+    call.sendMessageWithContext({ ...sent.context, callback }, sent.message);
   }
 
   sendMessageWithContext(context: MessageContext, message: unknown): void {
+    let sent = context;
     if (this.#messages !== undefined) {
+      sent = context.callback === undefined ? context : { ...context, callback: calledOnce(context.callback) };
       this.#bytes += Buffer.isBuffer(message) ? message.length : OBJECT_BYTES;
-      // The write callback belongs to the first sending; a replay must not call it again.
-      if (this.#bytes > this.#settings.maxBufferBytes) this.#commit();
-      else if (this.#cancelTimer !== undefined) {
-        this.#messages.push({ context, message });
-        return;
-      } else this.#messages.push({ context: context.flags === undefined ? NO_CONTEXT : { flags: context.flags }, message });
+      const waits = this.#cancelTimer !== undefined;
+      if (waits || this.#bytes <= this.#settings.maxBufferBytes) this.#messages.push({ context: sent, message });
+      else this.#commit();
+      if (waits) return; // the next attempt takes it along, however large it is
     }
-    this.#call?.sendMessageWithContext(context, message);
+    if (this.#replay !== undefined) {
+      this.#replay.push({ context: sent, message });
+      return;
+    }
+    this.#call?.sendMessageWithContext(sent, message);
   }
   startRead(): void {
     this.#reads++;
@@ -129,7 +155,7 @@ export class RetryCall implements ClientCall, CallListener {
   }
   halfClose(): void {
     this.#closed = true;
-    if (this.#cancelTimer === undefined) this.#call?.halfClose();
+    if (this.#cancelTimer === undefined && this.#replay === undefined) this.#call?.halfClose();
   }
   cancelWithStatus(code: number, details: string): void {
     this.#cancelled = true;
@@ -207,4 +233,15 @@ export class RetryCall implements ClientCall, CallListener {
   }
 }
 
-const NO_CONTEXT: MessageContext = {};
+/**
+ * A write's callback for all sendings of its message: the first attempt to take the message frees the writer, which would
+ * wait for ever if that were left to an attempt that has died, and must not be told twice.
+ */
+function calledOnce(callback: (error?: Error | null) => void): (error?: Error | null) => void {
+  let called = false;
+  return (error) => {
+    if (called) return;
+    called = true;
+    callback(error);
+  };
+}

@@ -7,8 +7,8 @@
 import { type ChannelOptions, experimental } from '@grpc/grpc-js';
 import type { Endpoints } from '../balance/endpoints.ts';
 import { ConfigError } from '../errors.ts';
-import { show } from '../math/checks.ts';
-import { nearestName } from '../math/nearest-name.ts';
+import { nearest } from '../input/nearest.ts';
+import { show } from '../input/show.ts';
 import { bookOption, PEAK_EWMA, registerPeakEwma } from './lb-policy.ts';
 
 /** A retry or hedging policy found in a service config, with the methods it is for, as the user wrote them. */
@@ -119,8 +119,8 @@ function usablePolicy(entry: unknown, path: string): string | undefined {
 function unknownPolicy(entries: readonly unknown[], path: string): ConfigError {
   const names = entries.flatMap((entry) => (isObject(entry) ? Object.keys(entry) : []));
   const registered = KNOWN_POLICIES.filter((name) => experimental.isLoadBalancerNameRegistered(name));
-  const nearest = nearestName(names[0] ?? '', registered);
-  const advice = nearest === undefined ? `known are ${registered.join(', ')}` : `did you mean ${nearest}?`;
+  const meant = nearest(names[0] ?? '', registered);
+  const advice = meant === undefined ? `known are ${registered.join(', ')}` : `did you mean ${meant}?`;
   return new ConfigError(path, `grpc-js knows no policy ${names.join(', ')} and would use pick_first; ${advice}`);
 }
 

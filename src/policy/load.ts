@@ -5,8 +5,8 @@
  */
 import { open } from 'node:fs/promises';
 import { ConfigError } from '../errors.ts';
+import { quote } from '../input/show.ts';
 import type { Policy } from './policy.gen.ts';
-import { quote } from './show.ts';
 
 /** Far above any policy written by hand. */
 const MAX_BYTES = 1024 * 1024;

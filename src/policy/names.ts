@@ -6,8 +6,8 @@
  * @packageDocumentation
  */
 import { Code, type CodeName, codeName, codeOf } from '../call.ts';
-import { nearest } from './nearest.ts';
-import { show } from './show.ts';
+import { nearest } from '../input/nearest.ts';
+import { show } from '../input/show.ts';
 
 /** A gRPC status code: its name in upper or lower case, or its number. */
 export type StatusCodeText = CodeName | Lowercase<CodeName> | number;

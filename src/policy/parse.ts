@@ -8,11 +8,11 @@
 import { safeParse } from 'valibot';
 import { splitMethod } from '../call.ts';
 import { ConfigError } from '../errors.ts';
+import { nearest } from '../input/nearest.ts';
+import { quote, showPath } from '../input/show.ts';
 import { plainCopy } from './copy.ts';
 import { parseSeconds } from './duration.ts';
-import { nearest } from './nearest.ts';
 import { type MethodPolicy, type Policy, policyRule, type RetryPolicy } from './policy.gen.ts';
-import { quote, showPath } from './show.ts';
 
 /** One fault in a document. */
 export interface Problem {

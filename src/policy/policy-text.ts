@@ -7,9 +7,9 @@
  */
 import { isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
 import { ConfigError } from '../errors.ts';
+import { showPath } from '../input/show.ts';
 import { checkPolicy, problemsError } from './parse.ts';
 import type { Policy } from './policy.gen.ts';
-import { showPath } from './show.ts';
 
 /** Bounds what aliases of aliases may grow to ("billion laughs"). */
 const MAX_ALIASES = 100;

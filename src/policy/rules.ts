@@ -20,10 +20,10 @@ import {
   unknown,
 } from 'valibot';
 import { codeName } from '../call.ts';
+import { nearest } from '../input/nearest.ts';
+import { show } from '../input/show.ts';
 import { type DurationText, likelyDuration, parseSeconds, secondsText } from './duration.ts';
 import { codeProblem, metadataKeyProblem, nameProblem, type StatusCodeText, toCode } from './names.ts';
-import { nearest } from './nearest.ts';
-import { show } from './show.ts';
 
 /** Checks anything, gives a `T`. */
 export type Rule<T> = GenericSchema<unknown, T>;

@@ -6,11 +6,12 @@
  *
  * @packageDocumentation
  */
+
+import { show, showPath } from '../input/show.ts';
 import { secondsText } from './duration.ts';
 import { retryRules } from './method-rules.ts';
 import { checkPolicy, parsePolicy } from './parse.ts';
 import type { MethodPolicy, Policy } from './policy.gen.ts';
-import { show, showPath } from './show.ts';
 
 /** What was read from a service config. */
 export interface ImportedConfig {

@@ -5,8 +5,9 @@
  */
 import { Code, codeName, codeOf } from '../call.ts';
 import { ConfigError } from '../errors.ts';
-import { checkedNumber, checkedObject, show } from '../math/checks.ts';
-import { nearestName } from '../math/nearest-name.ts';
+import { checkedNumber, checkedObject } from '../input/checks.ts';
+import { nearest } from '../input/nearest.ts';
+import { show } from '../input/show.ts';
 
 /** When and how often a failed call is sent again. Words and meaning: gRFC A6. */
 export interface RetryOptions {
@@ -89,7 +90,7 @@ function resolveCode(value: unknown, path: string): number {
   const code = typeof value === 'string' ? codeOf(value) : value;
   if (code === Code.OK) throw new ConfigError(path, 'OK is no failure; expected a status code from 1 to 16 or its name');
   if (typeof code === 'number' && Number.isInteger(code) && code > 0 && code <= Code.UNAUTHENTICATED) return code;
-  const nearest = typeof value === 'string' ? nearestName(value, Object.keys(Code)) : undefined;
-  const help = nearest === undefined ? `, e.g. ${codeName(Code.UNAVAILABLE)}` : `; did you mean ${nearest}?`;
+  const meant = typeof value === 'string' ? nearest(value, Object.keys(Code)) : undefined;
+  const help = meant === undefined ? `, e.g. ${codeName(Code.UNAVAILABLE)}` : `; did you mean ${meant}?`;
   throw new ConfigError(path, `expected a status code from 1 to 16 or its name, got ${show(value)}${help}`);
 }

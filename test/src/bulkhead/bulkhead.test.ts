@@ -206,7 +206,7 @@ describe('Bulkhead', () => {
     [{ slots: 1, queue: -1 }, 'bulkhead.queue: expected a whole number >= 0, got -1'],
     [{ slots: 1, queueTimeoutMs: 0 }, 'bulkhead.queueTimeoutMs: expected milliseconds as a number > 0, got 0'],
     [{ slots: 1, queueTimeoutMs: '2s' }, 'bulkhead.queueTimeoutMs: expected milliseconds as a number > 0, got "2s"; did you mean 2000?'],
-    [{ slots: 1, que: 3 }, 'bulkhead.que: unknown option; did you mean queue?'],
+    [{ slots: 1, queu: 3 }, 'bulkhead.queu: unknown option; did you mean queue?'],
     [7, 'bulkhead: expected an object, got 7'],
   ])('refuses the options %j', (options, message) => {
     expect(() => bulkheadOf(options as BulkheadOptions)).toThrow(message);

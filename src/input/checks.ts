@@ -4,7 +4,8 @@
  * @packageDocumentation
  */
 import { ConfigError } from '../errors.ts';
-import { nearestName } from './nearest-name.ts';
+import { nearest } from './nearest.ts';
+import { show } from './show.ts';
 
 /** Which numbers are good. */
 export interface NumberRule {
@@ -32,16 +33,10 @@ export function checkedObject(value: unknown, known: readonly string[], path: st
     throw new ConfigError(path, `expected an object, got ${show(value)}`);
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue;
-    const nearest = nearestName(key, known);
-    throw new ConfigError(`${path}.${key}`, `unknown option; ${nearest ? `did you mean ${nearest}?` : `known are ${known.join(', ')}`}`);
+    const meant = nearest(key, known);
+    throw new ConfigError(`${path}.${key}`, `unknown option; ${meant ? `did you mean ${meant}?` : `known are ${known.join(', ')}`}`);
   }
   return { ...value };
-}
-
-/** A value as an error message shows it; long text is cut. */
-export function show(value: unknown): string {
-  const text = typeof value === 'string' ? JSON.stringify(value) : Array.isArray(value) ? `[${value.map(show).join(', ')}]` : String(value);
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
 function follows(value: number, { min, max, above, integer }: NumberRule): boolean {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { distance, nearest } from '../../../src/policy/nearest.ts';
+import { distance, nearest } from '../../../src/input/nearest.ts';
 
 describe('nearest: names', () => {
   test.each([

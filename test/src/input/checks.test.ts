@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../../src/errors.ts';
-import { checkedNumber, checkedObject, show } from '../../../src/math/checks.ts';
-import { editDistance, nearestName } from '../../../src/math/nearest-name.ts';
+import { checkedNumber, checkedObject } from '../../../src/input/checks.ts';
 
 describe('checkedNumber', () => {
   test('gives the number, or the fallback for undefined only', () => {
@@ -29,21 +28,5 @@ describe('checkedObject', () => {
     expect(() => checkedObject({ slotz: 1 }, ['slots', 'queue'], 'b')).toThrow('b.slotz: unknown option; did you mean slots?');
     expect(() => checkedObject({ zzz: 1 }, ['slots', 'queue'], 'b')).toThrow('b.zzz: unknown option; known are slots, queue');
     expect(() => checkedObject(null, ['slots'], 'b')).toThrow('b: expected an object, got null');
-  });
-});
-
-describe('show', () => {
-  test('cuts long text', () => {
-    expect(show('a'.repeat(500))).toHaveLength(60);
-    expect(show(['a', 1])).toBe('["a", 1]');
-  });
-});
-
-describe('nearestName', () => {
-  test('finds what was meant, whatever the case, and nothing when nothing is near', () => {
-    expect(nearestName('unavailible', ['UNKNOWN', 'UNAVAILABLE'])).toBe('UNAVAILABLE');
-    expect(nearestName('xyz', ['UNKNOWN', 'UNAVAILABLE'])).toBeUndefined();
-    expect(editDistance('kitten', 'sitting')).toBe(3);
-    expect(editDistance('', 'abc')).toBe(3);
   });
 });
