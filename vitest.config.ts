@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 /** Tests that start processes, load the machine or use the network: one file at a time, after all others. */
-const system = ['test/e2e/**/*.test.ts', 'test/interop/**/*.test.ts', 'test/bench/**/*.test.ts', 'test/package/**/*.test.ts'];
+const folders = ['e2e', 'interop', 'bench', 'package', 'soak'];
+const system = [...folders.map((folder) => `test/${folder}/**/*.test.ts`), 'test/docs.test.ts'];
 
 export default defineConfig({
   test: {

@@ -6,9 +6,9 @@
  *
  * @packageDocumentation
  */
-import type { StatusObject } from '@grpc/grpc-js';
+import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import { Code, codeName } from '../src/call.ts';
-import { type ClientCall, type ClientInterceptor, ForwardingCall } from '../src/grpc/client-call.ts';
+import { type CallListener, type ClientCall, type ClientInterceptor, ForwardingCall } from '../src/grpc/client-call.ts';
 import { refusalOf } from '../src/grpc/refuse.ts';
 import { ForwardingServerCall, type ServerCall, type ServerLayer } from '../src/grpc/server-call.ts';
 
@@ -33,14 +33,15 @@ export function noCounts(): CallCounts {
   return { calls: 0, active: 0, failed: 0, attempts: 0, byCode: {}, refused: {} };
 }
 
-/** Counts calls. `onIdle`: told whenever the last active call has ended. */
-export function countClient(counts: CallCounts, onIdle: () => void): ClientInterceptor {
-  return (info, next) => {
-    const lower = next(info);
-    counts.calls++;
-    counts.active++;
-    return new CountedCall(lower, counts, onIdle);
-  };
+/** Counts calls. `onIdle`: told whenever the last active call has ended. `open`: holds the active calls. */
+export function countClient(counts: CallCounts, onIdle: () => void, open: Set<OpenCall> = new Set()): ClientInterceptor {
+  return (info, next) => new CountedCall(next(info), counts, onIdle, open);
+}
+
+/** A call that has begun and not ended. */
+export interface OpenCall {
+  /** Ends it now: the app hears `status`, what is below is cancelled. */
+  end(status: StatusObject): void;
 }
 
 /** Counts attempts. */
@@ -51,21 +52,43 @@ export function countAttempts(counts: CallCounts): ClientInterceptor {
   };
 }
 
-class CountedCall extends ForwardingCall {
+class CountedCall extends ForwardingCall implements OpenCall {
   readonly #counts: CallCounts;
   readonly #onIdle: () => void;
+  readonly #open: Set<OpenCall>;
   #ended = false;
 
-  constructor(lower: ClientCall, counts: CallCounts, onIdle: () => void) {
+  constructor(lower: ClientCall, counts: CallCounts, onIdle: () => void, open: Set<OpenCall>) {
     super(lower);
     this.#counts = counts;
     this.#onIdle = onIdle;
+    this.#open = open;
+  }
+  override start(metadata: Metadata, listener: CallListener): void {
+    const counts = this.#counts;
+    counts.calls++;
+    counts.active++;
+    this.#open.add(this);
+    try {
+      super.start(metadata, listener);
+    } catch (error) {
+      // No status will come: grpc-js throws at the call site (a closed channel, a foreign interceptor's fault).
+      counts.calls--;
+      counts.active--;
+      this.#open.delete(this);
+      throw error;
+    }
+  }
+  end(status: StatusObject): void {
+    this.lower.cancelWithStatus(Code.CANCELLED, status.details);
+    this.onReceiveStatus(status);
   }
   override onReceiveStatus(status: StatusObject): void {
     if (this.#ended) return;
     this.#ended = true;
     const counts = this.#counts;
     counts.active--;
+    this.#open.delete(this);
     count(counts, status.code, refusalOf(status)?.reason);
     this.upper.onReceiveStatus(status);
     if (counts.active === 0) this.#onIdle();

@@ -61,7 +61,10 @@ export interface DeadlineOptions {
 /** Default deadline, propagation, refusal of late calls. @throws ConfigError on a bad option. */
 export function deadlineInterceptor(options: DeadlineOptions = {}): Interceptor {
   const given = checkedObject(options, ['timeoutMs', 'propagate', 'hopMarginMs'], 'deadline');
-  const timeoutMs = options.timeoutMs && checkedNumber(given['timeoutMs'], 0, { min: 0, above: true, ms: true }, 'deadline.timeoutMs');
+  const timeoutMs =
+    given['timeoutMs'] === undefined
+      ? undefined
+      : checkedNumber(given['timeoutMs'], 0, { min: 0, above: true, ms: true }, 'deadline.timeoutMs');
   const hopMarginMs = checkedNumber(given['hopMarginMs'], 0, { min: 0, ms: true }, 'deadline.hopMarginMs');
   const propagate = options.propagate ?? true;
   return asInterceptor(placed('deadline', deadlineClient({ clock: systemClock, timeoutMs: () => timeoutMs, propagate, hopMarginMs })));

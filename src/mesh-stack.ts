@@ -6,7 +6,7 @@
 import { balanceClient } from '../interceptors/balance.ts';
 import { bulkheadClient, bulkheadServer } from '../interceptors/bulkhead.ts';
 import { coalesceClient } from '../interceptors/coalesce.ts';
-import { type CallCounts, countAttempts, countClient, countServer } from '../interceptors/count.ts';
+import { type CallCounts, countAttempts, countClient, countServer, type OpenCall } from '../interceptors/count.ts';
 import { deadlineClient, deadlineServer } from '../interceptors/deadline.ts';
 import { metricsClientInterceptor, metricsServerLayer } from '../interceptors/metrics.ts';
 import { clientStack, serverStack } from '../interceptors/pipeline.ts';
@@ -43,7 +43,7 @@ export interface ClientCounts {
 }
 
 /** The client stack of a mesh. Behaviours that policy switches off are not built. */
-export function buildClientStack(settings: StackSettings, counts: ClientCounts, onIdle: () => void): PlacedBehaviour {
+export function buildClientStack(settings: StackSettings, counts: ClientCounts, onIdle: () => void, open?: Set<OpenCall>): PlacedBehaviour {
   const { table, clock, random, warn, otel } = settings;
   const { traces, metrics, attemptSpans } = table.telemetry;
   // A client may bring rules of its own (a service config with retry policies), below the policy's.
@@ -55,7 +55,7 @@ export function buildClientStack(settings: StackSettings, counts: ClientCounts, 
   const attempt: ClientInterceptor =
     attemptSpan === undefined ? attempts : (info, next) => attempts(info, (below) => attemptSpan(below, next));
   return clientStack({
-    count: countClient(counts.client, onIdle),
+    count: countClient(counts.client, onIdle, open),
     ...(traces ? { tracing: tracingClientInterceptor(tracing) } : {}),
     ...(metrics ? { metrics: metricsClientInterceptor({ otel, clock }) } : {}),
     deadline: deadlineClient({ clock, timeoutMs: (info) => rules(info).timeoutMs, ...table.deadline }),

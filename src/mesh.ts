@@ -4,10 +4,13 @@
  * @packageDocumentation
  */
 import type { Channel, ChannelCredentials, ClientOptions, Interceptor, Server, ServerInterceptor, ServerOptions } from '@grpc/grpc-js';
-import { type CallCounts, noCounts } from '../interceptors/count.ts';
+import { type CallCounts, noCounts, type OpenCall } from '../interceptors/count.ts';
+import { Code } from './call.ts';
 import { type Clock, systemClock } from './clock.ts';
+import type { Refusal } from './errors.ts';
 import { ClientDoors } from './grpc/client-doors.ts';
 import { type CoalesceCounts, emptyCounts } from './grpc/coalescer.ts';
+import { localStatus } from './grpc/refuse.ts';
 import { ServerDoors } from './grpc/server-doors.ts';
 import { buildClientStack, buildServerLayer } from './mesh-stack.ts';
 import type { Otel } from './observe/api.ts';
@@ -63,7 +66,9 @@ export class Mesh {
   readonly #counts = { client: noCounts(), server: noCounts(), coalesce: emptyCounts(), retries: 0 };
   readonly #clients: ClientDoors;
   readonly #servers: ServerDoors;
+  readonly #open = new Set<OpenCall>();
   #idle: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
 
   /** @internal */
   constructor(policy: Policy, dependencies: MeshDependencies) {
@@ -73,7 +78,7 @@ export class Mesh {
     const table = new PolicyTable(policy);
     this.#clock = clock;
     const settings = { table, clock, random, warn: said, otel: dependencies.otel };
-    const stack = buildClientStack(settings, this.#counts, () => this.#idle?.());
+    const stack = buildClientStack(settings, this.#counts, () => this.#idle?.(), this.#open);
     this.#clients = new ClientDoors({ table, policy, stack, clock, random, warn: said });
     this.#servers = new ServerDoors({
       layer: buildServerLayer(settings, this.#counts.server),
@@ -144,9 +149,14 @@ export class Mesh {
    * Takes no more calls, waits for those that are out, and closes the channels that the mesh made. Leaves no timer, no
    * socket. Servers are not touched. Never rejects; a second call gives the same end.
    *
-   * @param drainMs - Longest wait for calls that are out. Default 10,000.
+   * @param drainMs - Longest wait for calls that are out; those that are out still end with UNAVAILABLE. Default 10,000.
    */
-  async close(drainMs = 10_000): Promise<void> {
+  close(drainMs = 10_000): Promise<void> {
+    this.#closing ??= this.#close(drainMs);
+    return this.#closing;
+  }
+
+  async #close(drainMs: number): Promise<void> {
     this.#clients.refuse();
     if (this.#counts.client.active > 0) {
       await new Promise<void>((resolve) => {
@@ -157,6 +167,7 @@ export class Mesh {
         };
       });
       this.#idle = undefined;
+      for (const call of [...this.#open]) call.end(localStatus(CLOSED_OVER_IT));
     }
     this.#clients.close();
   }
@@ -176,6 +187,14 @@ export async function loadMesh(path: string, dependencies: MeshDependencies = {}
   const { loadPolicy } = await import('./policy/load.ts');
   return new Mesh(await loadPolicy(path), dependencies);
 }
+
+/** Whatever the call's server has done by then, nobody here knows. */
+const CLOSED_OVER_IT: Refusal = {
+  code: Code.UNAVAILABLE,
+  details: 'inmesh: the mesh was closed before the call ended',
+  reason: 'client.mesh/closed',
+  unprocessed: false,
+};
 
 function warnProcess(line: string): void {
   process.emitWarning(line, 'InmeshWarning');

@@ -32,7 +32,7 @@ export function schedule(short: boolean): Schedule {
     ['replaced', 3_000, 900],
   ];
   const slots = lasts.map(([phase, fullMs, shortMs]) => ({ phase, lastsMs: short ? shortMs : fullMs }));
-  return { warmUpMs: short ? 400 : 6_000, slots };
+  return { warmUpMs: short ? 400 : 3_000, slots };
 }
 
 /** How long the measured part lasts. */

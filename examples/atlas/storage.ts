@@ -26,6 +26,8 @@ export class Storage {
 
   constructor(config: ReplicaConfig) {
     const places = new DatabaseSync(config.placesFile, { readOnly: true });
+    // Nobody writes this file: keep the read lock (it shuts out no other reader) and the pages, instead of four system calls a read.
+    places.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA mmap_size = 67108864');
     this.#placeById = places.prepare(PLACE_BY_ID);
     this.#placesByPrefix = places.prepare(PLACES_BY_PREFIX);
     const views = new DatabaseSync(config.viewsFile);

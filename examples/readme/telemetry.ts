@@ -1,4 +1,4 @@
-/** Spans of a batch, in memory. */
+/** Spans of a call, in memory. */
 import { credentials } from '@grpc/grpc-js';
 import { context, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';

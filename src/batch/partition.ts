@@ -2,7 +2,7 @@
  * One batch key's queue: when does what waits go out, and together with whom.
  *
  * A pure state machine on virtual time: it knows neither bytes nor channels. Items go out at the end of the event-loop
- * turn in which they came (natural batching: no timer, so an idle caller waits for nothing), as long as fewer than
+ * turn in which they came (natural batching: no timer), or at once where there never is company, as long as fewer than
  * `maxCarriers` batches are unanswered; else when one is answered, when a batch is full, or after `maxHoldMs`.
  * "Unanswered" and not "being written": a gate on the write merges next to nothing (pingcap/tidb#55206).
  *
@@ -19,11 +19,14 @@ export interface QueueItem {
   slot: number;
 }
 
-/** Why a batch went out. */
-export type FlushReason = 'tick' | 'full' | 'bytes' | 'answer' | 'hold';
+/** Why a batch went out. `lead`: alone and at once, because nothing has joined anything for a while. */
+export type FlushReason = 'lead' | 'tick' | 'full' | 'bytes' | 'answer' | 'hold';
 
 /** Takes what goes out. `items` is the receiver's to keep; it has at least one. */
 export type Send<I> = (items: I[], reason: FlushReason) => void;
+
+/** After so many flushes of one item in a row the next one does not wait for company. */
+const LONE_FLUSHES = 8;
 
 export class Partition<I extends QueueItem> {
   readonly #options: ResolvedCoalesceOptions;
@@ -34,15 +37,14 @@ export class Partition<I extends QueueItem> {
   #bytes = 0;
   #carriers = 0;
   #scheduled = false;
+  #lone = 0;
+  /** An item of this turn has gone ahead alone. */
+  #led = false;
   #cancelHold: CancelTimer | undefined;
-  /** When anything last happened here; idle partitions are let go. */
-  usedMs: number;
-
   constructor(options: ResolvedCoalesceOptions, clock: Clock, send: Send<I>) {
     this.#options = options;
     this.#clock = clock;
     this.#send = send;
-    this.usedMs = clock.nowMs();
   }
 
   /** Items waiting. */
@@ -60,6 +62,12 @@ export class Partition<I extends QueueItem> {
   /** False when the queue is full (four batches): the caller sends the item alone. */
   add(item: I): boolean {
     const { maxItems, maxBytes } = this.#options;
+    if (this.#lone >= LONE_FLUSHES && this.#waiting === 0 && !this.#scheduled && this.#open) {
+      this.#led = true;
+      this.#schedule(); // who else comes in this turn does wait, and ends the habit
+      this.#send([item], 'lead');
+      return true;
+    }
     if (this.#waiting >= 4 * maxItems) return false;
     if (this.#bytes + item.size > maxBytes && this.#waiting > 0) this.#flush('bytes');
     item.slot = this.#queue.push(item) - 1;
@@ -105,6 +113,7 @@ export class Partition<I extends QueueItem> {
     this.#clock.endOfTurn(() => {
       this.#scheduled = false;
       this.#flush(reason);
+      this.#led = false;
     });
   }
 
@@ -141,7 +150,7 @@ export class Partition<I extends QueueItem> {
       }
     }
     if (this.#waiting === 0) this.#release();
-    this.usedMs = this.#clock.nowMs();
+    this.#lone = batch.length === 1 && !this.#led ? this.#lone + 1 : 0;
     this.#send(batch, reason);
   }
 

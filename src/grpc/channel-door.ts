@@ -122,7 +122,8 @@ export class MeshChannel implements ChannelInterface {
 
   /** @internal */
   createDescribed(kind: MethodKind | undefined, options: InmeshCallOptions | undefined, call: CreateCall): CallStream {
-    if (this.#closed || this.#channel.getConnectivityState(false) === connectivityState.SHUTDOWN) {
+    // A closed mesh says so in a status; a channel that its own client closed throws, as grpc-js's does.
+    if (this.#stack.closed() === undefined && (this.#closed || this.#channel.getConnectivityState(false) === connectivityState.SHUTDOWN)) {
       throw new Error('Channel has been shut down'); // grpc-js's own words
     }
     const [method, deadline, host, parent, flags] = call;

@@ -75,14 +75,14 @@ export class ClientDoors {
       { behaviours, intercept: stack.intercept, clock, closed: () => (this.#closed ? CLOSED : undefined) },
       door,
     );
-    this.#made.add({ channel: made, door });
+    this.#keep({ channel: made, door });
     return made;
   }
 
   options(own: ClientOptions): ClientOptions {
     const factory: NonNullable<ClientOptions['channelFactoryOverride']> = (target, credentials, options) => {
       const made = this.#make(target, credentials, options, 'interceptors');
-      this.#made.add(made);
+      this.#keep(made);
       this.#byChannel.set(made.channel, made.door);
       return made.channel;
     };
@@ -120,6 +120,12 @@ export class ClientDoors {
   close(): void {
     for (const { channel } of this.#made) channel.close();
     this.#made.clear();
+  }
+
+  #keep(made: Made): void {
+    if (this.#closed)
+      made.channel.close(); // nobody would close it later
+    else this.#made.add(made);
   }
 
   #make(target: string, credentials: ChannelCredentials, given: ClientOptions, kind: Door['kind']): Made {

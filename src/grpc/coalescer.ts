@@ -223,7 +223,7 @@ export function emptyCounts(): CoalesceCounts {
     carriers: 0,
     items: 0,
     plain: { 'no-peer': 0, alone: 0, endpoint: 0, key: 0, 'queue-full': 0, fallback: 0 },
-    flushes: { tick: 0, full: 0, bytes: 0, answer: 0, hold: 0 },
+    flushes: { lead: 0, tick: 0, full: 0, bytes: 0, answer: 0, hold: 0 },
     turnedAway: 0,
   };
 }

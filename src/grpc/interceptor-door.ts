@@ -7,9 +7,10 @@
  * @packageDocumentation
  */
 import { InterceptingCall, type Interceptor, type InterceptorOptions, Metadata, type NextCall, type StatusObject } from '@grpc/grpc-js';
+import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { systemClock } from '../clock.ts';
-import { UsageError } from '../errors.ts';
+import { refusal, UsageError } from '../errors.ts';
 import {
   type AuthContext,
   attemptContext,
@@ -23,6 +24,7 @@ import {
 } from './client-call.ts';
 import { fromGrpcDeadline, kindOf, toGrpcDeadline, UNKNOWN_DOOR } from './door.ts';
 import { attemptOf, withAttempt } from './lb-policy.ts';
+import { localStatus, RefusedCall } from './refuse.ts';
 import { ScopedListener } from './scope.ts';
 
 /** A behaviour with its place in the stack. */
@@ -60,6 +62,7 @@ class OurInterceptingCall extends InterceptingCall {
   readonly #nextCall: NextCall;
   readonly #clock: Clock;
   #call: ClientCall | undefined;
+  #starting = false;
 
   constructor(behaviour: PlacedBehaviour, options: OurOptions, nextCall: NextCall, clock: Clock) {
     super(NO_CALL);
@@ -78,11 +81,23 @@ class OurInterceptingCall extends InterceptingCall {
 
   readonly #bottom: NextClientCall = (info) => {
     const options: OurOptions = { ...this.#options, ...lowerOptions(info, this.#clock), [INFO]: info };
-    const lower = this.#nextCall(options);
+    const lower = this.#lower(options);
     if (lower instanceof OurInterceptingCall) return lower.fuse(info);
     if (info.door !== UNKNOWN_DOOR) info.door.foreignBelow ??= lower instanceof InterceptingCall;
+    if (lower instanceof RefusedCall) return lower;
     return new ForeignCall(lower, info, this.#behaviour.name);
   };
+
+  #lower(options: OurOptions): Lower | RefusedCall {
+    if (this.#starting) return this.#nextCall(options); // what it throws is thrown at the call site, as grpc-js has it
+    try {
+      return this.#nextCall(options);
+    } catch (error) {
+      // The call waited (for a slot, for a retry) and the channel was closed meanwhile: it must end, and not by a throw in a timer.
+      const details = error instanceof Error ? error.message : String(error);
+      return new RefusedCall(localStatus(refusal(Code.UNAVAILABLE, 'client.channel/closed', details)));
+    }
+  }
 
   #info(scope: ScopedListener): CallInfo {
     const options = this.#options;
@@ -108,9 +123,13 @@ class OurInterceptingCall extends InterceptingCall {
   override start(metadata: Metadata, listener: Partial<CallListener> = {}): void {
     if (!(metadata instanceof Metadata)) throw new UsageError(TWO_COPIES);
     const scope = new ScopedListener(fullListener(listener), !this.#options.method_definition.responseStream);
-    const call = this.#behaviour.intercept(this.#info(scope), this.#bottom);
-    this.#call = call;
-    call.start(metadata, scope);
+    this.#starting = true;
+    try {
+      this.#call = this.#behaviour.intercept(this.#info(scope), this.#bottom);
+      this.#call.start(metadata, scope);
+    } finally {
+      this.#starting = false;
+    }
   }
   override sendMessageWithContext(context: MessageContext, message: unknown): void {
     this.#call?.sendMessageWithContext(context, message);

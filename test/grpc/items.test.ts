@@ -2,7 +2,7 @@
  * An item of a batch and a call of its own: the same handler, the same interceptors, the same outcome (F4, K4, K5).
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type ServerInterceptor, ServerInterceptingCall, status } from '@grpc/grpc-js';
+import { Metadata, type ServerInterceptor, ServerInterceptingCall, status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
 import { transports } from '../contract/transports.ts';
 import { metadataOf, UNREADABLE, UNSERIALIZABLE } from '../support/loopback.ts';
@@ -50,7 +50,11 @@ const changes: ServerInterceptor = (_definition, call) =>
       metadata.set('x-from', 'interceptor');
       next(metadata);
     },
-    sendStatus: (given, next) => next({ ...given, metadata: metadataOf({ 'x-end': 'interceptor' }) }),
+    sendStatus: (given, next) => {
+      const changed = given.metadata?.clone() ?? new Metadata();
+      changed.set('x-end', 'interceptor');
+      next({ ...given, metadata: changed });
+    },
   });
 
 const scenes: readonly Scene[] = [
