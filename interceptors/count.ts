@@ -1,8 +1,7 @@
 /**
  * Counts: calls begun and ended, by status code and refusal; what `mesh.stats()` shows and `mesh.close()` waits for.
  *
- * - Scope: per call at the top, per attempt below retry; on the server per call and item.
- * - Rejects nothing. State: a plain object of numbers that the caller owns; codes are 17, reasons are our own few.
+ * - Scope: per call at the top, per attempt below retry; on the server per call and item. Rejects nothing. State: a plain object of numbers that the caller owns; codes are 17, reasons are our own few.
  *
  * @packageDocumentation
  */

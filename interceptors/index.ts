@@ -66,7 +66,8 @@ export function deadlineInterceptor(options: DeadlineOptions = {}): Interceptor 
       ? undefined
       : checkedNumber(given['timeoutMs'], 0, { min: 0, above: true, ms: true }, 'deadline.timeoutMs');
   const hopMarginMs = checkedNumber(given['hopMarginMs'], 0, { min: 0, ms: true }, 'deadline.hopMarginMs');
-  const propagate = options.propagate ?? true;
+  const { propagate = true } = options;
+  if (typeof propagate !== 'boolean') throw new ConfigError('deadline.propagate', `expected true or false, got ${show(propagate)}`);
   return asInterceptor(placed('deadline', deadlineClient({ clock: systemClock, timeoutMs: () => timeoutMs, propagate, hopMarginMs })));
 }
 /** Refuses late calls, and lets the client calls of a handler inherit its deadline and its cancellation. */
@@ -100,7 +101,7 @@ export interface RetryInterceptorOptions extends RetryOptions {
 export function retryInterceptor(options: RetryInterceptorOptions = {}): Interceptor {
   const { idempotentMethods = [], budget, ...own } = options;
   const retry = resolveRetryOptions(own, 'retry');
-  const marked = new Set(idempotentMethods);
+  const marked = pathSet(idempotentMethods, 'retry.idempotentMethods');
   const rules = { marked: { retry, idempotent: true }, unmarked: { retry, idempotent: false } };
   const intercept = retryClient({
     clock: systemClock,
@@ -110,6 +111,16 @@ export function retryInterceptor(options: RetryInterceptorOptions = {}): Interce
     warn,
   });
   return asInterceptor(placed('retry', intercept));
+}
+
+function pathSet(paths: unknown, name: string): ReadonlySet<string> {
+  if (!Array.isArray(paths)) throw new ConfigError(name, `expected a list of paths, got ${show(paths)}`);
+  for (const [index, path] of paths.entries()) {
+    if (typeof path === 'string' && /^\/[^/]+\/[^/]+$/.test(path)) continue;
+    const hint = typeof path === 'string' && /^[^/]+\/[^/]+$/.test(path) ? `; did you mean "/${path}"?` : '';
+    throw new ConfigError(`${name}[${index}]`, `expected a path like "/pkg.Service/Method", got ${show(path)}${hint}`);
+  }
+  return new Set(paths);
 }
 
 /** Options of {@link coalesceInterceptor}. */
@@ -122,7 +133,8 @@ export interface CoalesceInterceptorOptions extends CoalesceOptions {
 /** Merges unary calls into batches. Must be the last of the list. @throws ConfigError on a bad option. */
 export function coalesceInterceptor(options: CoalesceInterceptorOptions): Interceptor {
   const { channel, methods, ...own } = options;
-  const only = methods === undefined ? undefined : new Set(methods);
+  if (typeof channel !== 'function') throw new ConfigError('coalesce.channel', `expected () => client.getChannel(), got ${show(channel)}`);
+  const only = methods === undefined ? undefined : pathSet(methods, 'coalesce.methods');
   const coalesce = coalesceClient({
     options: resolveCoalesceOptions(own),
     clock: systemClock,

@@ -14,6 +14,7 @@ import { localStatus } from './grpc/refuse.ts';
 import { ServerDoors } from './grpc/server-doors.ts';
 import { buildClientStack, buildServerLayer } from './mesh-stack.ts';
 import type { Otel } from './observe/api.ts';
+import { servedCarrierSpans } from './observe/carrier-span.ts';
 import { parsePolicy } from './policy/parse.ts';
 import type { Policy } from './policy/policy.gen.ts';
 import { PolicyTable } from './policy/resolve.ts';
@@ -84,6 +85,7 @@ export class Mesh {
       layer: buildServerLayer(settings, this.#counts.server),
       carriers: table.server.carriers,
       limits: { maxItems: table.server.maxItems },
+      carrierSpan: table.telemetry.traces ? servedCarrierSpans({ otel: dependencies.otel, clock }) : () => undefined,
       clock,
       warn: said,
     });

@@ -11,8 +11,9 @@ import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { DeadlineQueue } from '../deadline/deadline-queue.ts';
 import { REASON_KEY, UNPROCESSED_KEY } from '../errors.ts';
+import type { ServedCarrier, StartServedCarrier } from '../observe/carrier-span.ts';
 import type { UnaryMethod } from './handlers.ts';
-import { ACCEPT_KEY, overlayItemEntries } from './metadata.ts';
+import { ACCEPT_KEY, BATCH_SUFFIX, overlayItemEntries } from './metadata.ts';
 import { runUnary } from './run-unary.ts';
 import type { ServerCall } from './server-call.ts';
 import { type CarrierFacts, type ResultSink, VirtualServerCall } from './virtual-call.ts';
@@ -35,13 +36,15 @@ const DEFAULT_REPLY_BYTES = 4 << 20;
 export class BatchService {
   readonly #clock: Clock;
   readonly #limits: BatchLimits;
+  readonly #startSpan: StartServedCarrier;
   readonly #due: DeadlineQueue<VirtualServerCall>;
   /** Carriers taken and items run, for statistics. */
   carriers = 0;
   items = 0;
 
-  constructor(clock: Clock, limits: BatchLimits) {
+  constructor(clock: Clock, limits: BatchLimits, startSpan: StartServedCarrier) {
     this.#clock = clock;
+    this.#startSpan = startSpan;
     this.#limits = limits;
     this.#due = new DeadlineQueue(clock, (call) => call.abort(Code.DEADLINE_EXCEEDED, 'Deadline exceeded'));
   }
@@ -63,7 +66,10 @@ export class BatchService {
     }
     this.carriers++;
     this.items += batch.items.length;
-    new ServedBatch(stream, batch, this.#clock, this.#due).run(method, chain, connection);
+    const span = this.#startSpan(method.path + BATCH_SUFFIX, stream.metadata, batch.items.length, stream.getPeer());
+    const served = new ServedBatch(stream, batch, this.#clock, this.#due, span);
+    if (span === undefined) served.run(method, chain, connection);
+    else span.run(() => served.run(method, chain, connection));
   }
 }
 
@@ -84,6 +90,7 @@ function refuse(stream: CarrierStream, code: number, details: string): void {
 
 class ServedBatch implements ResultSink {
   readonly #stream: CarrierStream;
+  readonly #span: ServedCarrier | undefined;
   readonly #batch: ParsedRequest;
   readonly #clock: Clock;
   readonly #due: DeadlineQueue<VirtualServerCall>;
@@ -93,8 +100,15 @@ class ServedBatch implements ResultSink {
   #running = true;
   #scheduled = false;
 
-  constructor(stream: CarrierStream, batch: ParsedRequest, clock: Clock, due: DeadlineQueue<VirtualServerCall>) {
+  constructor(
+    stream: CarrierStream,
+    batch: ParsedRequest,
+    clock: Clock,
+    due: DeadlineQueue<VirtualServerCall>,
+    span: ServedCarrier | undefined,
+  ) {
     this.#stream = stream;
+    this.#span = span;
     this.#batch = batch;
     this.#clock = clock;
     this.#due = due;
@@ -177,10 +191,14 @@ class ServedBatch implements ResultSink {
     }
     const last = this.#left === 0;
     this.#stream.write(encodeReply(from === 0 ? ready : ready.slice(from), last));
-    if (last) this.#stream.end();
+    if (last) {
+      this.#span?.end(Code.OK);
+      this.#stream.end();
+    }
   }
 
   #cancelled(): void {
+    this.#span?.end(Code.CANCELLED);
     for (const call of this.#calls) call.abort(Code.CANCELLED, 'Cancelled');
     this.#ready = [];
   }

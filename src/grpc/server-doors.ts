@@ -6,6 +6,7 @@
 import { Server, type ServerInterceptor, type ServerOptions } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
 import { UsageError } from '../errors.ts';
+import type { StartServedCarrier } from '../observe/carrier-span.ts';
 import type { BatchLimits } from './batch-service.ts';
 import type { ServerLayer } from './server-call.ts';
 import { ServerHost, type ServerHostOptions } from './server-host.ts';
@@ -14,6 +15,7 @@ export interface ServerDoorsOptions {
   readonly layer: ServerLayer;
   readonly carriers: boolean;
   readonly limits: BatchLimits;
+  readonly carrierSpan: StartServedCarrier;
   readonly clock: Clock;
   readonly warn: (line: string) => void;
 }

@@ -22,6 +22,7 @@ import {
 import { Code, type MethodKind, splitMethod } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { UsageError } from '../errors.ts';
+import type { StartServedCarrier } from '../observe/carrier-span.ts';
 import { type BatchLimits, BatchService } from './batch-service.ts';
 import { kindOf } from './door.ts';
 import { type AnyHandler, guardStream, guardUnary, type UnaryMethod, withCapability } from './handlers.ts';
@@ -76,6 +77,7 @@ export interface ServerHostOptions {
   /** False: no carriers, by policy. */
   readonly carriers: boolean;
   readonly limits: BatchLimits;
+  readonly carrierSpan: StartServedCarrier;
   readonly clock: Clock;
   readonly warn: (line: string) => void;
 }
@@ -97,7 +99,7 @@ export class ServerHost {
 
   constructor(options: ServerHostOptions) {
     this.#options = options;
-    this.#batches = new BatchService(options.clock, options.limits);
+    this.#batches = new BatchService(options.clock, options.limits, options.carrierSpan);
     this.#capability = `1;items=${options.limits.maxItems}`;
     this.#told = options.credentialInterceptors;
     if (!options.carriers) this.#off = 'policy.server.carriers is false';

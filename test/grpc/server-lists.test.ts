@@ -200,7 +200,7 @@ describe('no batch is served or advertised', () => {
     const credentials = experimental.createServerCredentialsWithInterceptors(insecure(), [deny(DENIED)]);
     await using running = await serve({ server: new MeshServer({ mesh }), credentials });
     await expectPlain(running.address, DENIALS);
-    expect(said).toHaveLength(1);
+    expect(said).toEqual([]);
     expect(said[0]).toContain('serverCredentialsWithInterceptors');
   });
 
@@ -219,7 +219,7 @@ describe('no batch is served or advertised', () => {
     mesh.attach(server, { interceptors: [] });
     await using running = await serve({ server, credentials: experimental.createServerCredentialsWithInterceptors(insecure(), [deny(DENIED)]) });
     await expectPlain(running.address, DENIALS);
-    expect(said).toHaveLength(1);
+    expect(said).toEqual([]);
   });
 
   test('for services that were added before attach, and a line names them', async () => {
@@ -329,7 +329,7 @@ describe('limits count items (Q7)', () => {
     using client = new EchoClient({ address: running.address, mesh: clientMesh });
     await client.learn();
     const texts = Array.from({ length: count }, (_, i) => `${i}`);
-    const outcomes = client.burst(texts, { method: 'tell' });
+    const outcomes = client.burst(texts, { method: 'tell', inmesh: { retry: false } });
     await expect.poll(() => inside).toBe(Math.min(count, 3));
     gate.open();
     expect((await outcomes).map(({ code }) => code)).toEqual(texts.map((_, i) => (i < 3 ? 'OK' : 'RESOURCE_EXHAUSTED')));
