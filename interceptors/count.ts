@@ -1,7 +1,8 @@
 /**
  * Counts: calls begun and ended, by status code and refusal; what `mesh.stats()` shows and `mesh.close()` waits for.
  *
- * - Scope: per call at the top, per attempt below retry; on the server per call and item. Rejects nothing. State: a plain object of numbers that the caller owns; codes are 17, reasons are our own few.
+ * - Scope: per call at the top, per attempt below retry; on the server per call and item. Rejects nothing.
+ * - State: a plain object of numbers that the caller owns; codes are 17, reasons are our own few.
  *
  * @packageDocumentation
  */
@@ -55,7 +56,6 @@ class CountedCall extends ForwardingCall implements OpenCall {
   readonly #counts: CallCounts;
   readonly #onIdle: () => void;
   readonly #open: Set<OpenCall>;
-  #ended = false;
 
   constructor(lower: ClientCall, counts: CallCounts, onIdle: () => void, open: Set<OpenCall>) {
     super(lower);
@@ -64,33 +64,28 @@ class CountedCall extends ForwardingCall implements OpenCall {
     this.#open = open;
   }
   override start(metadata: Metadata, listener: CallListener): void {
-    const counts = this.#counts;
-    counts.calls++;
-    counts.active++;
+    this.#counts.active++;
     this.#open.add(this);
     try {
       super.start(metadata, listener);
     } catch (error) {
       // No status will come: grpc-js throws at the call site (a closed channel, a foreign interceptor's fault).
-      counts.calls--;
-      counts.active--;
       this.#open.delete(this);
+      this.#counts.active--;
       throw error;
     }
+    this.#counts.calls++;
   }
   end(status: StatusObject): void {
     this.lower.cancelWithStatus(Code.CANCELLED, status.details);
     this.onReceiveStatus(status);
   }
   override onReceiveStatus(status: StatusObject): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    const counts = this.#counts;
-    counts.active--;
-    this.#open.delete(this);
-    count(counts, status.code, refusalOf(status)?.reason);
+    if (!this.#open.delete(this)) return; // has ended
+    this.#counts.active--;
+    count(this.#counts, status.code, refusalOf(status)?.reason);
     this.upper.onReceiveStatus(status);
-    if (counts.active === 0) this.#onIdle();
+    if (this.#counts.active === 0) this.#onIdle();
   }
 }
 

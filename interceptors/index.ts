@@ -8,12 +8,14 @@ import { type CoalesceOptions, resolveCoalesceOptions } from '../src/batch/optio
 import { KeyedBulkheads } from '../src/bulkhead/keyed.ts';
 import { type BulkheadOptions, resolveBulkheadOptions } from '../src/bulkhead/options.ts';
 import { systemClock } from '../src/clock.ts';
+import { ConfigError } from '../src/errors.ts';
 import { RawChannel } from '../src/grpc/channel-door.ts';
 import type { Door } from '../src/grpc/client-call.ts';
 import { emptyCounts } from '../src/grpc/coalescer.ts';
 import { asInterceptor } from '../src/grpc/interceptor-door.ts';
 import { asServerInterceptor } from '../src/grpc/server-door.ts';
 import { checkedNumber, checkedObject } from '../src/input/checks.ts';
+import { show } from '../src/input/show.ts';
 import { carrierSpans } from '../src/observe/carrier-span.ts';
 import type { MetricsOptions, TracingOptions } from '../src/observe/options.ts';
 import { systemRandom } from '../src/random.ts';

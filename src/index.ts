@@ -26,7 +26,7 @@ export type { BulkheadOptions } from './bulkhead/options.ts';
 export type { InmeshCallOptions } from './call.ts';
 export type { CancelTimer, Clock } from './clock.ts';
 export { AMBIGUOUS_KEY, ConfigError, LOCAL, REASON_KEY, UsageError } from './errors.ts';
-export { serverCredentialsWithInterceptors } from './grpc/server-host.ts';
+export { serverCredentialsWithInterceptors } from './grpc/port-lists.ts';
 export { type AttachOptions, createMesh, type EndpointStats, loadMesh, Mesh, type MeshDependencies, type MeshStats } from './mesh.ts';
 export { MeshServer, type MeshServerOptions } from './mesh-server.ts';
 export type { MetricsOptions, TracingOptions } from './observe/options.ts';

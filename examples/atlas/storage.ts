@@ -8,8 +8,8 @@ import type { Place } from './atlas.ts';
 import { chance } from './chance.ts';
 import type { ReplicaConfig } from './messages.ts';
 
-/** Reads that a replica has in flight at most: as many as Node's own thread pool. */
-const AT_A_TIME = 4;
+/** Accesses that a replica has in flight at most, as with a pool of database connections. */
+const AT_A_TIME = 8;
 const WAIT_MS = 2;
 /** By the seed, one access in fifty takes longer, as after a cache miss. */
 const MISSES = 0.02;

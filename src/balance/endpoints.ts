@@ -37,6 +37,10 @@ export class Endpoints implements EndpointBook {
     this.#random = random;
     this.#crowd = new Crowd(clock);
   }
+  /** How long calls wait when the last ready endpoint is lost. */
+  get graceMs(): number {
+    return this.#rules.graceMs;
+  }
   get endpoints(): readonly Endpoint[] {
     return this.#endpoints;
   }

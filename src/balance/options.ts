@@ -18,6 +18,11 @@ export interface BalanceOptions {
    * length no latency. A stalled endpoint is tried again as often. @defaultValue 10_000
    */
   readonly patienceMs?: number;
+  /**
+   * When the last ready endpoint is lost, calls wait this long for another before they fail, in ms, >= 0. Replicas restarted
+   * in turn may all be down for a moment. Where nothing was ever ready calls fail as fast as without inmesh. @defaultValue 1_000
+   */
+  readonly graceMs?: number;
   /** How long an address that left name resolution keeps what was learned about it, in ms, >= 0. @defaultValue 300_000 */
   readonly historyMs?: number;
 }
@@ -25,7 +30,7 @@ export interface BalanceOptions {
 /** {@link BalanceOptions} with everything filled in. */
 export type BalanceRules = Required<BalanceOptions>;
 
-const KEYS = ['decayMs', 'penalty', 'penaltyMs', 'patienceMs', 'historyMs'] as const satisfies readonly (keyof BalanceOptions)[];
+const KEYS = ['decayMs', 'penalty', 'penaltyMs', 'patienceMs', 'graceMs', 'historyMs'] as const satisfies readonly (keyof BalanceOptions)[];
 
 /** Checks options and fills in what is missing. @throws ConfigError naming `path`, the value and the rule. */
 export function resolveBalanceOptions(input: unknown, path: string): BalanceRules {
@@ -36,6 +41,7 @@ export function resolveBalanceOptions(input: unknown, path: string): BalanceRule
     penalty: checkedNumber(given['penalty'], 10, { min: 0 }, `${path}.penalty`),
     penaltyMs: checkedNumber(given['penaltyMs'], 2_000, span, `${path}.penaltyMs`),
     patienceMs: checkedNumber(given['patienceMs'], 10_000, span, `${path}.patienceMs`),
+    graceMs: checkedNumber(given['graceMs'], 1_000, { min: 0, ms: true }, `${path}.graceMs`),
     historyMs: checkedNumber(given['historyMs'], 300_000, { min: 0, ms: true }, `${path}.historyMs`),
   };
 }

@@ -262,7 +262,7 @@ class MeshChannelCall implements ClientCall {
 
 /** @throws UsageError: a behaviour at two doors of one client would be squared. */
 function refuseTwice(above: readonly string[], here: readonly string[]): void {
-  const twice = above.filter((name) => here.includes(name));
+  const twice = above.flatMap((names) => names.split('+')).filter((name) => here.includes(name));
   if (twice.length === 0) return;
   throw new UsageError(
     `${twice.join(', ')}: on this client both as interceptor and in its channel; use mesh.client() or mesh.interceptors() with mesh.options(), not both`,

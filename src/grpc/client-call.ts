@@ -80,7 +80,7 @@ export interface AttemptContext {
   started: boolean;
   /** A stream: how long it lasts says nothing about the endpoint. */
   readonly streaming: boolean;
-  /** Behaviours that have already handled the call at another door of the same client. */
+  /** Behaviours that have already handled the call at another door of the same client; several names are joined by `+`. */
   behaviours: readonly string[];
 }
 

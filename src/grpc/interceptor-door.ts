@@ -40,6 +40,8 @@ export interface PlacedBehaviour {
 const INFO: unique symbol = Symbol('inmesh.info');
 /** Carries the facts of the client's door, put there by `mesh.options()`. */
 export const DOOR: unique symbol = Symbol('inmesh.door');
+/** Names of our behaviours above, joined by `+`. */
+const ABOVE: unique symbol = Symbol('inmesh.above');
 
 const TWO_COPIES =
   'this client is not of the @grpc/grpc-js that inmesh uses: two copies of it are installed (see `npm ls @grpc/grpc-js`); one must go';
@@ -47,6 +49,7 @@ const TWO_COPIES =
 interface OurOptions extends InterceptorOptions {
   [INFO]?: CallInfo;
   [DOOR]?: Door;
+  [ABOVE]?: string;
 }
 
 type Lower = ReturnType<NextCall>;
@@ -61,6 +64,8 @@ class OurInterceptingCall extends InterceptingCall {
   readonly #options: OurOptions;
   readonly #nextCall: NextCall;
   readonly #clock: Clock;
+  /** This behaviour and all of ours above. */
+  readonly #names: string;
   #call: ClientCall | undefined;
   #starting = false;
 
@@ -70,6 +75,7 @@ class OurInterceptingCall extends InterceptingCall {
     this.#options = options;
     this.#nextCall = nextCall;
     this.#clock = clock;
+    this.#names = options[ABOVE] === undefined ? behaviour.name : `${options[ABOVE]}+${behaviour.name}`;
     const above = options[INFO];
     if (above !== undefined && above.stage >= behaviour.from) throw wrongOrder(behaviour, above);
   }
@@ -80,12 +86,12 @@ class OurInterceptingCall extends InterceptingCall {
   }
 
   readonly #bottom: NextClientCall = (info) => {
-    const options: OurOptions = { ...this.#options, ...lowerOptions(info, this.#clock), [INFO]: info };
+    const options: OurOptions = { ...this.#options, ...lowerOptions(info, this.#clock), [INFO]: info, [ABOVE]: this.#names };
     const lower = this.#lower(options);
     if (lower instanceof OurInterceptingCall) return lower.fuse(info);
     if (info.door !== UNKNOWN_DOOR) info.door.foreignBelow ??= lower instanceof InterceptingCall;
     if (lower instanceof RefusedCall) return lower;
-    return new ForeignCall(lower, info, this.#behaviour.name);
+    return new ForeignCall(lower, info, this.#names);
   };
 
   #lower(options: OurOptions): Lower | RefusedCall {
@@ -168,19 +174,22 @@ function lowerOptions(info: CallInfo, clock: Clock): Partial<InterceptorOptions>
 class ForeignCall implements ClientCall {
   readonly #lower: Lower;
   readonly #info: CallInfo;
-  readonly #name: string;
+  readonly #names: string;
 
-  constructor(lower: Lower, info: CallInfo, name: string) {
+  constructor(lower: Lower, info: CallInfo, names: string) {
     this.#lower = lower;
     this.#info = info;
-    this.#name = name;
+    this.#names = names;
   }
   start(metadata: Metadata, listener: CallListener): void {
     let marked = metadata;
-    if (attemptOf(metadata) === undefined) {
+    let attempt = attemptOf(metadata);
+    if (attempt === undefined) {
+      attempt = this.#info.attempt ?? attemptContext();
       marked = metadata.clone();
-      withAttempt(marked, this.#info.attempt ?? attemptContext({ behaviours: [this.#name] }));
+      withAttempt(marked, attempt);
     }
+    attempt.behaviours = [this.#names];
     this.#lower.start(marked, this.#info.kind === 'unary' || this.#info.kind === 'clientStream' ? new NoNullListener(listener) : listener);
   }
   sendMessageWithContext(context: MessageContext, message: unknown): void {

@@ -10,7 +10,7 @@
 import { type ChannelOptions, experimental, connectivityState as State } from '@grpc/grpc-js';
 import { Endpoints, isEndpoints } from '../balance/endpoints.ts';
 import { type BalanceOptions, type BalanceRules, resolveBalanceOptions } from '../balance/options.ts';
-import { type Clock, systemClock } from '../clock.ts';
+import { type CancelTimer, type Clock, systemClock } from '../clock.ts';
 import { systemRandom } from '../random.ts';
 import { BookPicker, type Connections, UnreadyPicker } from './lb-picker.ts';
 
@@ -64,6 +64,9 @@ export class PeakEwmaBalancer implements experimental.LoadBalancer, Connections 
   #book: Endpoints | undefined;
   #paused = false;
   #lastError = 'none';
+  #wasReady = false;
+  /** Running while calls wait for the first endpoint to come back. */
+  #grace: CancelTimer | undefined;
 
   constructor(helper: experimental.ChannelControlHelper) {
     this.#helper = helper;
@@ -101,6 +104,7 @@ export class PeakEwmaBalancer implements experimental.LoadBalancer, Connections 
     this.#paused = true;
     for (const leaf of this.#leaves.values()) leaf.destroy();
     this.#leaves.clear();
+    this.#endGrace();
     this.#book?.release(this);
   }
   getTypeName(): string {
@@ -148,8 +152,17 @@ export class PeakEwmaBalancer implements experimental.LoadBalancer, Connections 
       states.add(state);
       book.setReady(address, state === State.READY);
     }
-    if (states.has(State.READY)) this.#helper.updateState(State.READY, new BookPicker(book, this, this.#clock), null);
-    else if (states.has(State.CONNECTING)) this.#queue(State.CONNECTING);
+    const ready = states.has(State.READY);
+    if (ready) this.#endGrace();
+    else if (this.#wasReady && book.graceMs > 0) {
+      this.#grace = this.#clock.setTimer(() => {
+        this.#grace = undefined;
+        this.#report();
+      }, book.graceMs);
+    }
+    this.#wasReady = ready;
+    if (ready) this.#helper.updateState(State.READY, new BookPicker(book, this, this.#clock), null);
+    else if (states.has(State.CONNECTING) || this.#grace !== undefined) this.#queue(State.CONNECTING);
     else if (states.has(State.IDLE) && !states.has(State.TRANSIENT_FAILURE)) this.#queue(State.IDLE);
     else {
       const details = `${PEAK_EWMA}: No connection established. Last error: ${this.#lastError}`;
@@ -157,6 +170,10 @@ export class PeakEwmaBalancer implements experimental.LoadBalancer, Connections 
     }
     // All connections are kept up, whether there are calls or not.
     this.exitIdle();
+  }
+  #endGrace(): void {
+    this.#grace?.();
+    this.#grace = undefined;
   }
   #queue(state: State): void {
     this.#helper.updateState(state, new UnreadyPicker(new experimental.QueuePicker(this)), null);

@@ -11,11 +11,10 @@
  * @packageDocumentation
  */
 import {
-  experimental,
   type handleUnaryCall,
   Metadata,
   type Server,
-  ServerCredentials,
+  type ServerCredentials,
   type ServerInterceptor,
   type ServerWritableStream,
 } from '@grpc/grpc-js';
@@ -27,33 +26,12 @@ import { type BatchLimits, BatchService } from './batch-service.ts';
 import { kindOf } from './door.ts';
 import { type AnyHandler, guardStream, guardUnary, type UnaryMethod, withCapability } from './handlers.ts';
 import { BATCH_SUFFIX, CAPABILITY_KEY } from './metadata.ts';
+import { type CarrierHost, listBehind, type PortList, PortLists } from './port-lists.ts';
 import type { ServerCall, ServerLayer } from './server-call.ts';
 import { FusedServerCall } from './server-door.ts';
 
-/** Lists that were given to our own `serverCredentialsWithInterceptors`. */
-const KNOWN_LISTS = new WeakMap<ServerCredentials, readonly ServerInterceptor[]>();
 /** Servers that have been attached, so that none is twice. */
 const ATTACHED = new WeakSet<Server>();
-
-/**
- * grpc-js's `experimental.createServerCredentialsWithInterceptors`, with the list kept, so that the items of a batch meet it too.
- */
-export function serverCredentialsWithInterceptors(
-  credentials: ServerCredentials,
-  interceptors: readonly ServerInterceptor[],
-): ServerCredentials {
-  const out = experimental.createServerCredentialsWithInterceptors(credentials, [...interceptors]);
-  KNOWN_LISTS.set(out, interceptors);
-  return out;
-}
-
-/** The list behind credentials; undefined when they carry one that we were not told. */
-function credentialList(credentials: ServerCredentials): readonly ServerInterceptor[] | undefined {
-  const known = KNOWN_LISTS.get(credentials);
-  if (known !== undefined) return known;
-  const WithInterceptors = experimental.createServerCredentialsWithInterceptors(ServerCredentials.createInsecure(), []).constructor;
-  return credentials instanceof WithInterceptors ? undefined : [];
-}
 
 type LooseSerialize = (value: unknown) => Buffer;
 /** `Server.register` without its type parameters, which a recorder of every method can't name. */
@@ -82,11 +60,10 @@ export interface ServerHostOptions {
   readonly warn: (line: string) => void;
 }
 
-export class ServerHost {
+export class ServerHost implements CarrierHost {
   readonly #options: ServerHostOptions;
   readonly #methods = new Map<string, MethodKind>();
-  /** Lists by local port; key undefined for sockets without one. */
-  readonly #ports = new Map<number | undefined, readonly ServerInterceptor[]>();
+  readonly #ports = new PortLists();
   /** Carriers that came through our own fused interceptor, with the port they came by. */
   readonly #seen = new WeakMap<Metadata, ReturnType<ServerCall['getConnectionInfo']>>();
   readonly #said = new Set<string>();
@@ -170,19 +147,24 @@ export class ServerHost {
     server.bindAsync = (address: string, credentials: ServerCredentials, callback: (error: Error | null, port: number) => void): void => {
       const list = this.#listOf(credentials, address);
       bindAsync(address, credentials, (error, port) => {
-        if (error === null && list !== undefined) this.#ports.set(address.startsWith('unix:') ? undefined : port, list);
+        if (error === null) this.#ports.add(address.startsWith('unix:') ? undefined : port, list);
         callback(error, port);
       });
     };
     server.createConnectionInjector = (credentials: ServerCredentials) => {
       const list = this.#listOf(credentials, 'a connection injector');
-      if (list !== undefined) this.#ports.set(undefined, list);
+      this.#ports.add(undefined, list);
       return createConnectionInjector(credentials);
     };
   }
 
-  #listOf(credentials: ServerCredentials, where: string): readonly ServerInterceptor[] | undefined {
-    const list = credentialList(credentials) ?? this.#told;
+  /** Carriers of a method of ours, at a port whose list is this one: the list has nothing to say to them, only to their items. */
+  takesCarrier(path: string, port: number | undefined, list: PortList): boolean {
+    return this.#off === undefined && this.#methods.get(path.slice(0, -BATCH_SUFFIX.length)) === 'unary' && this.#ports.at(port) === list;
+  }
+
+  #listOf(credentials: ServerCredentials, where: string): PortList | undefined {
+    const list = listBehind(credentials, this) ?? this.#told;
     if (list === undefined) {
       this.#say(
         `port:${where}`,
@@ -194,11 +176,12 @@ export class ServerHost {
 
   readonly #advertise = (_metadata: Metadata, trailers: Metadata | undefined): Metadata | undefined => {
     if (this.#off !== undefined) return trailers;
-    if (this.#ports.size === 0 && this.#told === undefined) {
-      this.#say(
-        'early',
-        'no batches are served: the server was bound before mesh.attach(server), so what its credentials carry is not known; attach first, or say mesh.attach(server, { credentialInterceptors: [] })',
-      );
+    if (this.#ports.size > 0 ? !this.#ports.any : this.#told === undefined) {
+      if (this.#ports.size === 0)
+        this.#say(
+          'early',
+          'no batches are served: the server was bound before mesh.attach(server), so what its credentials carry is not known; attach first, or say mesh.attach(server, { credentialInterceptors: [] })',
+        );
       return trailers;
     }
     return withCapability(trailers, () => new Metadata(), this.#capability);
@@ -221,7 +204,7 @@ export class ServerHost {
         return;
       }
       const connection = this.#seen.get(stream.metadata) ?? {};
-      const fromPort = this.#ports.get(connection.localPort) ?? this.#onlyList() ?? this.#told;
+      const fromPort = this.#listFor(connection.localPort);
       if (fromPort === undefined) {
         stream.emit('error', { code: Code.UNIMPLEMENTED, details: 'inmesh: no batches on this port' });
         return;
@@ -248,12 +231,10 @@ export class ServerHost {
     return 'the server was not made with the options of this mesh.server()';
   }
 
-  /** Where the port is not known (a server built elsewhere), all ports must have one and the same list. */
-  #onlyList(): readonly ServerInterceptor[] | undefined {
-    if (this.#options.fused) return undefined;
-    const lists = [...this.#ports.values()];
-    const first = lists[0];
-    return lists.every((list) => list === first || (list.length === 0 && first?.length === 0)) ? first : undefined;
+  /** What items must meet that came by this port. In a server built elsewhere the port is not known: then all must have the same. */
+  #listFor(port: number | undefined): PortList | undefined {
+    if (this.#options.fused) return this.#ports.has(port) ? this.#ports.at(port) : this.#told;
+    return this.#ports.size > 0 ? this.#ports.only : this.#told;
   }
 
   #say(key: string, line: string): void {

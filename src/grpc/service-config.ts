@@ -33,6 +33,9 @@ type Json = Readonly<Record<string, unknown>>;
 
 const CONFIG_KEY = 'grpc.service_config';
 const CONFIG_PATH = `options["${CONFIG_KEY}"]`;
+/** A replica that comes back is to be used soon; grpc-js's own default waits a second, longer after each failure. */
+const RECONNECT_KEY = 'grpc.initial_reconnect_backoff_ms';
+const RECONNECT_MS = 100;
 const NO_TXT_KEY = 'grpc.service_config_disable_resolution';
 
 /** LB policies of grpc-js and its xDS package; those that are registered in this process are suggested for a wrong name. */
@@ -57,7 +60,7 @@ export function prepareChannelOptions(
   const { rest, taken } = retries === 'keep' ? { rest: config, taken: [] } : takeRetryPolicies(config);
   const reason = whyNotOurs(chosen, balance);
   const final = reason === undefined && chosen === undefined ? { ...rest, loadBalancingConfig: [{ [PEAK_EWMA]: {} }] } : rest;
-  const options: ChannelOptions = { [NO_TXT_KEY]: 1, ...userOptions };
+  const options: ChannelOptions = { [NO_TXT_KEY]: 1, ...(reason === undefined ? { [RECONNECT_KEY]: RECONNECT_MS } : {}), ...userOptions };
   if (Object.keys(final).length > 0) options[CONFIG_KEY] = JSON.stringify(final);
   if (reason === undefined) Object.assign(options, bookOption(book));
   return {

@@ -93,15 +93,6 @@ export const deviations: readonly Deviation[] = [
     edit: ({ 'server unary': _spared, ...bare }) => bare,
   },
   {
-    scenario: 'close before there is a connection',
-    doors: MESH_CLIENTS,
-    reason: 'The call was never sent, so it is retried, and the second attempt meets the closed channel: the same code, said by us.',
-    edit: (bare) =>
-      editLines(bare, (line) =>
-        restate(line, 'Channel closed before call started', 'inmesh: the channel was closed', 'client.channel/closed'),
-      ),
-  },
-  {
     scenario: 'the retry policy of a service config',
     doors: MESH_CLIENTS,
     reason:

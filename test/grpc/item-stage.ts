@@ -7,7 +7,17 @@ import { expect } from 'vitest';
 import { createMesh } from '../../src/mesh.ts';
 import { MeshServer } from '../../src/mesh-server.ts';
 import type { Transport } from '../contract/transports.ts';
-import { type Door, EchoClient, flat, type Handlers, type Message, metadataOf, type Outcome, type SayOptions, serve } from '../support/loopback.ts';
+import {
+  type Door,
+  EchoClient,
+  flat,
+  type Handlers,
+  type Message,
+  metadataOf,
+  type Outcome,
+  type SayOptions,
+  serve,
+} from '../support/loopback.ts';
 
 export type Form = 'direct' | `item, ${Door}`;
 export const itemForms: readonly Form[] = ['item, channel', 'item, interceptors'];
@@ -120,10 +130,12 @@ const FILLER = 'filler';
 export async function play(scene: Scene, form: Form): Promise<Seen> {
   const { text = 'hello', metadata = {}, timeoutMs, transport } = scene;
   const log = new ServerLog();
-  const handler = scene.handler?.(log) ?? ((call, callback) => {
-    log.watch(call);
-    callback(null, { text: `say ${call.request.text}` });
-  });
+  const handler =
+    scene.handler?.(log) ??
+    ((call, callback) => {
+      log.watch(call);
+      callback(null, { text: `say ${call.request.text}` });
+    });
   const say: Handlers['say'] = (call, callback) => {
     if (call.request.text === 'learn' || call.request.text === FILLER) {
       callback(null, { text: `say ${call.request.text}` });
@@ -132,7 +144,11 @@ export async function play(scene: Scene, form: Form): Promise<Seen> {
     return handler(call, callback);
   };
   const server = new MeshServer(scene.server?.(log) ?? {});
-  await using running = await serve({ server, handlers: { say }, ...(transport === undefined ? {} : { credentials: transport.serverCredentials() }) });
+  await using running = await serve({
+    server,
+    handlers: { say },
+    ...(transport === undefined ? {} : { credentials: transport.serverCredentials() }),
+  });
   const options = (id: string): SayOptions => ({
     metadata: metadataOf({ ...metadata, 'x-request-id': id }),
     ...(timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs }),
@@ -145,7 +161,12 @@ export async function play(scene: Scene, form: Form): Promise<Seen> {
     outcome = await client.say(text, options('subject'));
   } else {
     const mesh = createMesh({ coalesce: 'auto' });
-    using client = new EchoClient({ address: running.address, mesh, door: form === 'item, channel' ? 'channel' : 'interceptors', ...credentials });
+    using client = new EchoClient({
+      address: running.address,
+      mesh,
+      door: form === 'item, channel' ? 'channel' : 'interceptors',
+      ...credentials,
+    });
     await client.learn();
     const [filler, subject] = await Promise.all([client.say(FILLER, options('filler')), client.say(text, options('subject'))]);
     expect(filler.code).toBe('OK');
@@ -155,7 +176,8 @@ export async function play(scene: Scene, form: Form): Promise<Seen> {
   }
   const lane = log.of('subject');
   // The last thing that a handler hears, and so the end of the lane.
-  if (lane.some((line) => typeof line === 'object')) await expect.poll(() => lane.filter((line) => String(line).includes('cancel'))).not.toEqual([]);
+  if (lane.some((line) => typeof line === 'object'))
+    await expect.poll(() => lane.filter((line) => String(line).includes('cancel'))).not.toEqual([]);
   if (scene.looseDetails) outcome = { ...outcome, details: '', trailers: {} };
   if (scene.looseHeaders) outcome = { ...outcome, headers: undefined };
   return { outcome, server: [...lane] };

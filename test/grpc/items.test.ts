@@ -2,7 +2,7 @@
  * An item of a batch and a call of its own: the same handler, the same interceptors, the same outcome (F4, K4, K5).
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Metadata, type ServerInterceptor, ServerInterceptingCall, status } from '@grpc/grpc-js';
+import { Metadata, ServerInterceptingCall, type ServerInterceptor, status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
 import { transports } from '../contract/transports.ts';
 import { metadataOf, UNREADABLE, UNSERIALIZABLE } from '../support/loopback.ts';
@@ -77,7 +77,8 @@ const scenes: readonly Scene[] = [
   },
   {
     name: 'an error with trailers beside it',
-    handler: () => (_call, callback) => callback({ code: status.ABORTED, details: 'no', metadata: metadataOf({ a: 'lost' }) }, null, metadataOf(trailers)),
+    handler: () => (_call, callback) =>
+      callback({ code: status.ABORTED, details: 'no', metadata: metadataOf({ a: 'lost' }) }, null, metadataOf(trailers)),
   },
   {
     name: 'an error after headers',
@@ -141,14 +142,30 @@ const scenes: readonly Scene[] = [
   { name: 'a request that cannot be read (K4)', text: UNREADABLE },
   { name: 'a response that cannot be written', handler: () => (_call, callback) => callback(null, { text: UNSERIALIZABLE }) },
   { name: 'no response at all', handler: () => (_call, callback) => callback(null) },
-  { name: 'a response that the caller cannot read', handler: () => (_call, callback) => callback(null, { text: UNREADABLE }, metadataOf(trailers)) },
-  { name: 'a response over the limit of the caller', looseHeaders: true, handler: () => (_call, callback) => callback(null, { text: 'x'.repeat(4 << 20).concat('x') }) },
+  {
+    name: 'a response that the caller cannot read',
+    handler: () => (_call, callback) => callback(null, { text: UNREADABLE }, metadataOf(trailers)),
+  },
+  {
+    name: 'a response over the limit of the caller',
+    looseHeaders: true,
+    handler: () => (_call, callback) => callback(null, { text: 'x'.repeat(4 << 20).concat('x') }),
+  },
   {
     name: 'metadata, shared and of its own, several of a kind, binary',
-    metadata: { tenant: ['a', 'b'], 'x-blob-bin': ['00ff', '01'], traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: ['a=1', 'b=2'], authorization: 'Bearer x' },
+    metadata: {
+      tenant: ['a', 'b'],
+      'x-blob-bin': ['00ff', '01'],
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      tracestate: ['a=1', 'b=2'],
+      authorization: 'Bearer x',
+    },
   },
   ...transports.map((transport) => ({ name: `what is known of the peer over ${transport.name}`, transport })),
-  { name: 'interceptors, in their order, and all they see', server: (log) => ({ interceptors: [log.interceptor('first'), log.interceptor('second')] }) },
+  {
+    name: 'interceptors, in their order, and all they see',
+    server: (log) => ({ interceptors: [log.interceptor('first'), log.interceptor('second')] }),
+  },
   {
     name: 'interceptors above a failing call',
     server: (log) => ({ interceptors: [log.interceptor('first')] }),
@@ -158,8 +175,15 @@ const scenes: readonly Scene[] = [
       callback({ code: status.NOT_FOUND, details: 'no', metadata: metadataOf(trailers) });
     },
   },
-  { name: 'interceptors above a request that cannot be read', text: UNREADABLE, server: (log) => ({ interceptors: [log.interceptor('first')] }) },
-  { name: 'an interceptor that refuses', server: (log) => ({ interceptors: [log.interceptor('below'), refuses, log.interceptor('above')] }) },
+  {
+    name: 'interceptors above a request that cannot be read',
+    text: UNREADABLE,
+    server: (log) => ({ interceptors: [log.interceptor('first')] }),
+  },
+  {
+    name: 'an interceptor that refuses',
+    server: (log) => ({ interceptors: [log.interceptor('below'), refuses, log.interceptor('above')] }),
+  },
   {
     name: 'an interceptor that changes all that passes',
     server: (log) => ({ interceptors: [log.interceptor('below'), changes, log.interceptor('above')] }),

@@ -1,14 +1,23 @@
 /**
  * Where batches are served, and where not: an item meets every interceptor that a call of its own meets, or there are no batches (F4, Q6, Q7).
  */
-import { experimental, Server, ServerCredentials, type ServerInterceptor, ServerInterceptingCall, type ServerOptions, status } from '@grpc/grpc-js';
+import {
+  experimental,
+  type sendUnaryData,
+  Server,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  type ServerOptions,
+  status,
+} from '@grpc/grpc-js';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { UsageError } from '../../src/errors.ts';
-import { serverCredentialsWithInterceptors } from '../../src/grpc/server-host.ts';
+import { serverCredentialsWithInterceptors } from '../../src/grpc/port-lists.ts';
 import { createMesh, type Mesh } from '../../src/mesh.ts';
 import { MeshServer } from '../../src/mesh-server.ts';
 import type { Policy } from '../../src/policy/policy.gen.ts';
-import { EchoClient, echo, echoDefinition, Gate, method, type Outcome, serve } from '../support/loopback.ts';
+import { bind, EchoClient, echo, echoDefinition, Gate, type Message, method, type Outcome, serve } from '../support/loopback.ts';
 
 const insecure = (): ServerCredentials => ServerCredentials.createInsecure();
 
@@ -52,7 +61,9 @@ async function ask(address: string): Promise<Asked> {
   using client = new EchoClient({ address, mesh });
   await client.learn();
   const direct = await Promise.all([bare.say('a'), bare.say('b', { method: 'tell' })]);
-  const together = await Promise.all(['a', 'a2', 'b', 'b2'].map((text) => client.say(text, { method: text.startsWith('b') ? 'tell' : 'say' })));
+  const together = await Promise.all(
+    ['a', 'a2', 'b', 'b2'].map((text) => client.say(text, { method: text.startsWith('b') ? 'tell' : 'say' })),
+  );
   const { carriers, items, turnedAway } = mesh.stats().coalesce;
   return { direct, together, carriers, items, turnedAway };
 }
@@ -127,9 +138,7 @@ describe('a deny by path has the same verdict direct and as item (Q6)', () => {
   test('of each port by its own list', async () => {
     const server = new MeshServer();
     await using running = await serve({ server, credentials: serverCredentialsWithInterceptors(insecure(), [deny(DENIED)]) });
-    const open = await new Promise<number>((resolve, reject) => {
-      server.bindAsync('127.0.0.1:0', insecure(), (error, port) => (error === null ? resolve(port) : reject(error)));
-    });
+    const open = await bind(server);
     const asked = await ask(running.address);
     expect(verdicts(asked)).toEqual(DENIALS);
     expect(asked.items).toBe(4);
@@ -138,7 +147,7 @@ describe('a deny by path has the same verdict direct and as item (Q6)', () => {
     expect(askedOpen.items).toBe(4);
   });
 
-  test("in a server made elsewhere, whose lists mesh.attach is told", async () => {
+  test('in a server made elsewhere, whose lists mesh.attach is told', async () => {
     const { mesh, said } = listening();
     const interceptors = [deny(DENIED)];
     const server = new Server({ interceptors });
@@ -150,7 +159,7 @@ describe('a deny by path has the same verdict direct and as item (Q6)', () => {
     expect(said).toEqual([]);
   });
 
-  test("in foreign credentials, whose list mesh.attach is told", async () => {
+  test('in foreign credentials, whose list mesh.attach is told', async () => {
     const { mesh, said } = listening();
     const server = new Server();
     const list = [deny(DENIED)];
@@ -166,10 +175,12 @@ describe('a deny by path has the same verdict direct and as item (Q6)', () => {
 describe('interceptors see', () => {
   test('the same order from the port to the server, direct and as item, and never the path of a batch', async () => {
     const seen: string[] = [];
-    const note = (name: string): ServerInterceptor => (definition, call) => {
-      seen.push(`${name} ${definition.path}`);
-      return new ServerInterceptingCall(call);
-    };
+    const note =
+      (name: string): ServerInterceptor =>
+      (definition, call) => {
+        seen.push(`${name} ${definition.path}`);
+        return new ServerInterceptingCall(call);
+      };
     const credentials = serverCredentialsWithInterceptors(insecure(), [note('port 1'), note('port 2')]);
     await using running = await serve({ server: new MeshServer({ interceptors: [note('server 1'), note('server 2')] }), credentials });
     const one = ['port 1', 'port 2', 'server 1', 'server 2'].map((name) => `${name} /loop.Echo/Say`);
@@ -182,8 +193,34 @@ describe('interceptors see', () => {
     seen.length = 0;
     await client.burst(['a', 'b']);
     expect(mesh.stats().coalesce.items).toBe(2);
-    expect(seen.filter((line) => line.includes('server'))).toEqual([...one.slice(2), ...one.slice(2)]);
-    expect(seen.slice(-8)).toEqual([...one, ...one]);
+    expect(seen).toEqual([...one, ...one]);
+  });
+
+  test('the same metadata, where one in the credentials of the port adds to it', async () => {
+    const adds: ServerInterceptor = (_definition, call) =>
+      new ServerInterceptingCall(call, {
+        start: (next) =>
+          next({
+            onReceiveMetadata: (metadata, pass) => {
+              metadata.add('x-user', 'somebody');
+              pass(metadata);
+            },
+          }),
+      });
+    const users: unknown[] = [];
+    await using running = await serve({
+      server: new MeshServer(),
+      credentials: serverCredentialsWithInterceptors(insecure(), [adds]),
+      handlers: {
+        tell: (call, callback) => {
+          users.push(call.metadata.get('x-user'));
+          callback(null, { text: `tell ${call.request.text}` });
+        },
+      },
+    });
+    const asked = await ask(running.address);
+    expect(asked.items).toBe(4);
+    expect(users).toEqual([['somebody'], ['somebody'], ['somebody']]);
   });
 });
 
@@ -200,7 +237,7 @@ describe('no batch is served or advertised', () => {
     const credentials = experimental.createServerCredentialsWithInterceptors(insecure(), [deny(DENIED)]);
     await using running = await serve({ server: new MeshServer({ mesh }), credentials });
     await expectPlain(running.address, DENIALS);
-    expect(said).toEqual([]);
+    expect(said).toHaveLength(1);
     expect(said[0]).toContain('serverCredentialsWithInterceptors');
   });
 
@@ -217,9 +254,41 @@ describe('no batch is served or advertised', () => {
     const { mesh, said } = listening();
     const server = new Server();
     mesh.attach(server, { interceptors: [] });
-    await using running = await serve({ server, credentials: experimental.createServerCredentialsWithInterceptors(insecure(), [deny(DENIED)]) });
+    await using running = await serve({
+      server,
+      credentials: experimental.createServerCredentialsWithInterceptors(insecure(), [deny(DENIED)]),
+    });
     await expectPlain(running.address, DENIALS);
-    expect(said).toEqual([]);
+    expect(said).toHaveLength(1);
+  });
+
+  test.for([
+    [
+      'made elsewhere',
+      (mesh: Mesh) => {
+        const server = new Server();
+        mesh.attach(server, { interceptors: [] });
+        return server;
+      },
+    ],
+    ['of ours', (mesh: Mesh) => new MeshServer({ mesh })],
+  ] as const)('at a port that is not known beside one that is, of a server %s (Q6)', async ([, make]) => {
+    const { mesh } = listening();
+    await using running = await serve({ server: make(mesh) });
+    const denying = await bind(running.server, experimental.createServerCredentialsWithInterceptors(insecure(), [deny(DENIED)]));
+    expect(verdicts(await ask(`localhost:${denying}`))).toEqual(DENIALS);
+    expect(mesh.stats().server).toMatchObject({ carriers: 0 });
+  });
+
+  test('at a server made elsewhere with other lists at other ports (Q6)', async () => {
+    const { mesh } = listening();
+    const server = new Server();
+    mesh.attach(server, { interceptors: [] });
+    await using running = await serve({ server });
+    const denying = await bind(server, serverCredentialsWithInterceptors(insecure(), [deny(DENIED)]));
+    expect(verdicts(await ask(`localhost:${denying}`))).toEqual(DENIALS);
+    expect(verdicts(await ask(running.address))).toEqual(PASSES);
+    expect(mesh.stats().server).toMatchObject({ carriers: 0 });
   });
 
   test('for services that were added before attach, and a line names them', async () => {
@@ -228,9 +297,7 @@ describe('no batch is served or advertised', () => {
     const server = new Server(options);
     server.addService(echoDefinition, { ...echo });
     mesh.attach(server, options);
-    const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync('127.0.0.1:0', insecure(), (error, bound) => (error === null ? resolve(bound) : reject(error)));
-    });
+    const port = await bind(server);
     onTestFinished(() => server.forceShutdown());
     await expectPlain(`localhost:${port}`, DENIALS);
     expect(said.some((line) => line.includes('/loop.Echo/Say'))).toBe(true);
@@ -292,14 +359,16 @@ describe('attach', () => {
   test("a user's method with our suffix is an error at register", () => {
     const server = new MeshServer();
     const definition = { sayInmeshBatch: method('SayInmeshBatch', false, false) };
-    expect(() => server.addService(definition, { sayInmeshBatch: echo.say })).toThrow("/loop.Echo/SayInmeshBatch: method names that end in InmeshBatch are inmesh's own");
+    expect(() => server.addService(definition, { sayInmeshBatch: echo.say })).toThrow(
+      "/loop.Echo/SayInmeshBatch: method names that end in InmeshBatch are inmesh's own",
+    );
   });
 
   test('a method that is taken off takes its batch along, and comes back with it', async () => {
     const server = new MeshServer();
     await using running = await serve({ server });
     server.removeService(echoDefinition);
-    server.addService(echoDefinition, { ...echo, say: (_call, callback) => callback(null, { text: 'say a' }) });
+    server.addService(echoDefinition, { ...echo, say: (_call: unknown, callback: sendUnaryData<Message>) => callback(null, { text: 'say a' }) });
     using bare = new EchoClient({ address: running.address });
     expect((await bare.say('x')).text).toBe('say a');
     const mesh = createMesh({ coalesce: 'auto' });

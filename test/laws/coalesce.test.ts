@@ -22,7 +22,10 @@ type Step =
   | { readonly do: 'advance'; readonly ms: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('add' as const), size: fc.oneof(fc.nat(50), fc.nat(700), fc.constantFrom(1024, 5000)) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constant('add' as const), size: fc.oneof(fc.nat(50), fc.nat(700), fc.constantFrom(1024, 5000)) }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('remove' as const), which: fc.nat() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('answer' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('endTurn' as const) }) },

@@ -7,7 +7,16 @@ import { create, createFileRegistry, type DescMessage, fromBinary, toBinary } fr
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeReply, decodeRequest, type Entries, encodeReply, encodeRequest, resultSize, type WireItem, type WireResult } from '../../src/batch/codec.ts';
+import {
+  decodeReply,
+  decodeRequest,
+  type Entries,
+  encodeReply,
+  encodeRequest,
+  resultSize,
+  type WireItem,
+  type WireResult,
+} from '../../src/batch/codec.ts';
 import { varintSize, WireError, writeVarint } from '../../src/batch/wire.ts';
 
 const MAX = 2 ** 53;
@@ -15,7 +24,12 @@ const MANY = 1_000_000;
 
 const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array));
 const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 60 }), fc.string({ unit: 'grapheme-ascii', maxLength: 200 }));
-const size = fc.oneof(fc.nat(200), fc.nat(), fc.constantFrom(127, 128, 16_383, 16_384, 2 ** 28, 2 ** 31, 2 ** 32, 2 ** 35, MAX - 1), fc.maxSafeNat());
+const size = fc.oneof(
+  fc.nat(200),
+  fc.nat(),
+  fc.constantFrom(127, 128, 16_383, 16_384, 2 ** 28, 2 ** 31, 2 ** 32, 2 ** 35, MAX - 1),
+  fc.maxSafeNat(),
+);
 const entry = fc.oneof(fc.tuple(text, text), fc.tuple(fc.constant('a-bin'), bytes));
 const entries: fc.Arbitrary<Entries | undefined> = fc.option(
   fc.array(entry, { minLength: 1, maxLength: 4 }).map((pairs) => pairs.flat()),
@@ -47,8 +61,8 @@ const BatchRequest = described('BatchRequest');
 const BatchReply = described('BatchReply');
 
 /** Entries as protobuf has them. */
-function messages(flat: Entries | undefined): object[] {
-  const out: object[] = [];
+function messages(flat: Entries | undefined): Record<string, unknown>[] {
+  const out: Record<string, unknown>[] = [];
   for (let i = 0; i < (flat?.length ?? 0); i += 2) {
     const value = flat?.[i + 1];
     out.push({ key: flat?.[i], value: typeof value === 'string' ? { case: 'text', value } : { case: 'binary', value } });
@@ -89,9 +103,14 @@ describe('batch request', () => {
     fc.assert(
       fc.property(items, fc.nat(), (batch, maxReplyBytes) => {
         const read = fromBinary(BatchRequest, encodeRequest(batch, maxReplyBytes));
-        const meant = batch.map(({ request, timeoutUs, metadata }, id) => ({ id, request, timeoutUs: BigInt(timeoutUs), metadata: messages(metadata) }));
+        const meant = batch.map(({ request, timeoutUs, metadata }, id) => ({
+          id,
+          request,
+          timeoutUs: BigInt(timeoutUs),
+          metadata: messages(metadata),
+        }));
         expect(Buffer.from(toBinary(BatchRequest, read))).toEqual(
-          Buffer.from(toBinary(BatchRequest, create(BatchRequest, { version: 1, items: meant, maxReplyBytes } as object))),
+          Buffer.from(toBinary(BatchRequest, create(BatchRequest, { version: 1, items: meant, maxReplyBytes }))),
         );
       }),
     );
@@ -107,8 +126,13 @@ describe('batch request', () => {
           metadata: messages(metadata),
           method: '/not/for-envelopes',
         }));
-        const written = toBinary(BatchRequest, create(BatchRequest, { version: 1, items: meant, maxReplyBytes } as object));
-        expect(decodeRequest(Buffer.from(written), MANY)).toEqual({ version: 1, ids: batch.map((_, id) => id), items: batch, maxReplyBytes });
+        const written = toBinary(BatchRequest, create(BatchRequest, { version: 1, items: meant, maxReplyBytes }));
+        expect(decodeRequest(Buffer.from(written), MANY)).toEqual({
+          version: 1,
+          ids: batch.map((_, id) => id),
+          items: batch,
+          maxReplyBytes,
+        });
       }),
     );
   });
@@ -172,7 +196,7 @@ describe('batch reply', () => {
           headers: messages(headers),
           trailers: messages(trailers),
         }));
-        const written = Buffer.from(toBinary(BatchReply, create(BatchReply, { results: meant, last } as object)));
+        const written = Buffer.from(toBinary(BatchReply, create(BatchReply, { results: meant, last })));
         expect(Buffer.from(toBinary(BatchReply, fromBinary(BatchReply, encodeReply(batch, last))))).toEqual(written);
         // Empty bytes and no bytes look alike in proto3.
         const read = decodeReply(written, MANY).results.map((one) => ({ ...one, response: one.response ?? Buffer.alloc(0) }));
@@ -183,7 +207,10 @@ describe('batch reply', () => {
 
   test('a message with an empty response is told from one without', () => {
     const empty: WireResult = { id: 0, code: 0, details: '', response: Buffer.alloc(0), headers: undefined, trailers: undefined };
-    expect(decodeReply(encodeReply([empty, { ...empty, response: undefined }], true), 2).results).toEqual([empty, { ...empty, response: undefined }]);
+    expect(decodeReply(encodeReply([empty, { ...empty, response: undefined }], true), 2).results).toEqual([
+      empty,
+      { ...empty, response: undefined },
+    ]);
   });
 
   test('a limit on results holds while parsing', () => {

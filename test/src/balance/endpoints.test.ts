@@ -159,6 +159,7 @@ describe('options of the balancer', () => {
       penalty: 10,
       penaltyMs: 2_000,
       patienceMs: 10_000,
+      graceMs: 1_000,
       historyMs: 300_000,
     });
   });

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { parseCapability, Peers } from '../../../src/batch/peers.ts';
+import { Peers, parseCapability } from '../../../src/batch/peers.ts';
 import { seededRandom } from '../../../src/random.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 

@@ -139,11 +139,36 @@ describe('state of the channel', () => {
   });
 
   test('is TRANSIENT_FAILURE rather than IDLE when one connection failed and the last other one was lost', () => {
+    book = newBook({ graceMs: 0 });
     resolved(A, B);
     channel.at(A).move(State.TRANSIENT_FAILURE, 'first');
     channel.at(B).move(State.READY);
     channel.at(B).move(State.IDLE);
     expect(channel.states.slice(-3)).toEqual([State.READY, State.TRANSIENT_FAILURE, State.CONNECTING]);
+  });
+
+  test('lets calls wait for graceMs when the last ready connection is lost, then fails them', async () => {
+    book = newBook({ graceMs: 20 });
+    resolved(A, B);
+    channel.at(A).move(State.READY);
+    channel.at(B).move(State.TRANSIENT_FAILURE, 'second');
+    channel.at(A).move(State.TRANSIENT_FAILURE, 'first');
+    expect(channel.state).toBe(State.CONNECTING);
+    expect(channel.picker?.pick({ metadata: new Metadata(), extraPickInfo: {} }).pickResultType).toBe(experimental.PickResultType.QUEUE);
+    await expect.poll(() => channel.state).toBe(State.TRANSIENT_FAILURE);
+    policy.destroy();
+  });
+
+  test('is READY at once when a connection comes back within graceMs, and waits anew after the next loss', () => {
+    resolved(A, B);
+    channel.at(A).move(State.READY);
+    channel.at(B).move(State.TRANSIENT_FAILURE, 'second');
+    channel.at(A).move(State.TRANSIENT_FAILURE, 'first');
+    channel.at(A).move(State.READY);
+    expect(channel.state).toBe(State.READY);
+    channel.at(A).move(State.TRANSIENT_FAILURE, 'again');
+    expect(channel.state).toBe(State.CONNECTING);
+    policy.destroy();
   });
 
   test('is TRANSIENT_FAILURE with the note of the resolver when there is no address (L9)', () => {

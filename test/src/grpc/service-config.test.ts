@@ -18,17 +18,23 @@ function configOf(prepared: PreparedOptions): unknown {
 }
 
 describe('channel options without a service config', () => {
-  test('get our policy, our book, no TXT service config, and keep what the user set', () => {
+  test('get our policy, our book, quick reconnects, no TXT service config, and keep what the user set', () => {
     const prepared = prepare(undefined, 'peak_ewma', { 'grpc.keepalive_time_ms': 5_000 });
     expect(prepared).toEqual({
       ours: true,
       options: {
         'grpc.keepalive_time_ms': 5_000,
         'grpc.service_config_disable_resolution': 1,
+        'grpc.initial_reconnect_backoff_ms': 100,
         [KEY]: `{"loadBalancingConfig":[{"${PEAK_EWMA}":{}}]}`,
         ...bookOption(book),
       },
     });
+  });
+
+  test('keep the reconnect backoff that the user set', () => {
+    const prepared = prepare(undefined, 'peak_ewma', { 'grpc.initial_reconnect_backoff_ms': 2_000 });
+    expect(prepared.options['grpc.initial_reconnect_backoff_ms']).toBe(2_000);
   });
 
   test('leave everything but TXT to grpc-js when balance is off', () => {

@@ -1,0 +1,224 @@
+/**
+ * What README and docs say is true: code is cut from programs that run, links lead somewhere, tables are those of the code.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { CLIENT_STAGES, SERVER_STAGES } from '../interceptors/pipeline.ts';
+import * as inmesh from '../src/index.ts';
+import { parsePolicy } from '../src/policy/parse.ts';
+import { PolicyTable } from '../src/policy/resolve.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const PROGRAMS = 'examples/readme';
+/** What else a block may be cut from, and who runs it. */
+const RUN_ELSEWHERE: Readonly<Record<string, string>> = { 'test/package/quickstart.mjs': 'test/package/tarball.test.ts' };
+/** Blocks in these languages show what runs. */
+const CODE = ['ts', 'js', 'yaml', 'json', 'proto'];
+/** Support for the programs, not one itself. */
+const LIBRARY = 'greeter.ts';
+const PAGE_PARTS = ['**Default:**', '**Cost:**', '**When not:**'];
+
+const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
+const list = (folder: string, ending: string): string[] => readdirSync(join(ROOT, folder)).filter((name) => name.endsWith(ending));
+
+const docs = list('docs', '.md').map((name) => `docs/${name}`);
+const pages = docs.filter((file) => file !== 'docs/README.md');
+const texts = [...list('.', '.md'), 'llms.txt', 'examples/atlas/README.md', ...docs];
+const programs = list(PROGRAMS, '.ts').filter((name) => name !== LIBRARY);
+const withoutCode = (text: string): string => text.replace(/```[\s\S]*?```/g, '');
+
+interface Block {
+  readonly title: string;
+  readonly language: string;
+  readonly info: string;
+  readonly code: string;
+}
+
+function blocksOf(file: string): Block[] {
+  return [...read(file).matchAll(/^```(\w*)([^\n]*)\n([\s\S]*?)^```$/gm)].map(([, language = '', info = '', code = ''], index) => ({
+    title: `${file}, block ${index + 1}`,
+    language,
+    info: info.trim(),
+    code: code.trim(),
+  }));
+}
+
+/** The lines of a region (`// #region name` to `// #endregion`) or of a whole file. */
+function sourceOf(place: string): string {
+  const [file = '', region] = place.split('#');
+  const text = read(file);
+  if (region === undefined) return text.trim();
+  const found = new RegExp(`^// #region ${region}\\n([\\s\\S]*?)^// #endregion$`, 'm').exec(text);
+  if (found === null) throw new Error(`${file} has no region ${region}`);
+  return (found[1] ?? '').trim();
+}
+
+describe('blocks of code', () => {
+  const blocks = texts.flatMap(blocksOf).filter(({ language }) => CODE.includes(language));
+
+  test('there are some', () => {
+    expect(blocks.length).toBeGreaterThan(20);
+  });
+
+  test.each(blocks)('$title is cut from a file that runs', ({ info, code }) => {
+    const place = /^file=(\S+)$/.exec(info)?.[1] ?? '';
+    const file = place.replace(/#.*/, '');
+    const runner = RUN_ELSEWHERE[file];
+    if (runner === undefined) expect(dirname(file)).toBe(PROGRAMS);
+    else expect(read(runner)).toContain(file.replace(/.*\//, ''));
+    expect(code).toBe(sourceOf(place));
+  });
+
+  test('every region of a program is shown somewhere', () => {
+    const shown = new Set(blocks.map(({ info }) => info.replace('file=', '')));
+    const regions = programs.flatMap((name) =>
+      [...read(join(PROGRAMS, name)).matchAll(/^\/\/ #region (\S+)$/gm)].map(([, region]) => `${PROGRAMS}/${name}#${region}`),
+    );
+    expect(regions.filter((region) => !shown.has(region))).toEqual([]);
+  });
+});
+
+/** Makes `import 'inmesh'` mean the sources, so that the programs run without a build. */
+const FROM_SOURCE = `data:text/javascript,${encodeURIComponent(
+  `import { registerHooks } from 'node:module';
+   const source = ${JSON.stringify(pathToFileURL(join(ROOT, 'src/index.ts')).href)};
+   registerHooks({ resolve: (name, context, next) => next(name === 'inmesh' ? source : name, context) });`,
+)}`;
+
+/** What a program says it prints: `// prints TEXT`, `// prints TEXT (4 times)`. */
+function promised(text: string): string[] {
+  return [...text.matchAll(/\/\/ prints (.*?)(?: \((\d+) times\))?$/gm)].flatMap(([, line = '', times = '1']) =>
+    new Array<string>(Number(times)).fill(line),
+  );
+}
+
+describe(`programs in ${PROGRAMS}`, () => {
+  test.each(programs)(
+    '%s prints what it says, warns of nothing and ends by itself',
+    async (name) => {
+      const file = join(ROOT, PROGRAMS, name);
+      const args = ['--disable-warning=ExperimentalWarning', '--import', FROM_SOURCE, file];
+      const ran = await new Promise<{ code: number | string; out: string; said: string }>((resolve) => {
+        execFile(process.execPath, args, { timeout: 60_000 }, (error, out, said) => resolve({ code: error?.code ?? 0, out, said }));
+      });
+      expect(ran.said).toBe('');
+      expect(ran.out.trim().split('\n')).toEqual(promised(readFileSync(file, 'utf8')));
+      expect(ran.code).toBe(0);
+    },
+    90_000,
+  );
+});
+
+/** GitHub's name for a heading. */
+const slug = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+    .trim()
+    .replaceAll(' ', '-');
+
+const anchorsOf = (file: string): string[] => [...withoutCode(read(file)).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => slug(heading));
+
+describe.each(texts)('%s', (file) => {
+  const text = read(file);
+
+  test('links to files and headings that exist', () => {
+    const broken = [...withoutCode(text).matchAll(/\]\(([^)\s]+)\)/g)]
+      .map(([, target = '']) => target)
+      .filter((target) => !/^https?:/.test(target))
+      .filter((target) => {
+        const [path = '', anchor] = target.split('#');
+        const found = path === '' ? file : relative(ROOT, join(ROOT, dirname(file), path));
+        if (!existsSync(join(ROOT, found))) return true;
+        return anchor !== undefined && !(statSync(join(ROOT, found)).isFile() && anchorsOf(found).includes(anchor));
+      });
+    expect(broken).toEqual([]);
+  });
+
+  test('names scripts and files of commands that exist', () => {
+    const { scripts }: { scripts: Record<string, string> } = JSON.parse(read('package.json'));
+    const named = [...text.matchAll(/npm (?:run ([\w:-]+)|(start|test))\b/g)].map(([, script, short]) => script ?? short ?? '');
+    expect(named.filter((name) => !Object.hasOwn(scripts, name))).toEqual([]);
+    const files = [...text.matchAll(/`((?:src|interceptors|test|examples|docs|bench|scripts|protos|\.ci)\/[\w./-]+)`/g)].map(
+      ([, path = '']) => path,
+    );
+    expect(files.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  });
+});
+
+describe('README', () => {
+  const readme = read('README.md');
+
+  test('is at most 250 lines', () => {
+    expect(readme.split('\n').length).toBeLessThanOrEqual(251);
+  });
+
+  test('says what createMesh() without a policy does: the table as a policy changes nothing', () => {
+    const table = /^## What `createMesh\(\)` changes$[\s\S]*?^## /m.exec(readme)?.[0] ?? '';
+    const cells = [...table.matchAll(/^\|.*\| `(\{?.*)` +\|$/gm)].map(([, cell = '']): unknown => parse(cell));
+    const said = parsePolicy(Object.assign({}, ...cells));
+    expect(Object.keys(said).sort()).toEqual(['balance', 'coalesce', 'deadline', 'defaults', 'retryBudget', 'server', 'telemetry']);
+    const facts = (table: PolicyTable): unknown => {
+      const { retryBudget, balance, coalesce, deadline, telemetry, server } = table;
+      return {
+        retryBudget,
+        balance: { ...balance, explicit: false },
+        coalesce,
+        deadline,
+        telemetry,
+        server,
+        method: table.method('/a.B/C'),
+      };
+    };
+    expect(facts(new PolicyTable(said))).toEqual(facts(new PolicyTable(parsePolicy({}))));
+    expect(Object.keys(new PolicyTable(said).method('/a.B/C')).sort()).toEqual(['coalesce', 'idempotent', 'retry']);
+  });
+});
+
+describe('docs', () => {
+  test.each(pages)('%s says default, cost and when not, and is in the index', (file) => {
+    const text = read(file);
+    expect(PAGE_PARTS.filter((part) => !text.includes(part))).toEqual([]);
+    expect(read('docs/README.md')).toContain(`(${file.replace('docs/', '')})`);
+    expect(read('llms.txt')).toContain(`(${file})`);
+  });
+
+  test('name every function and class of the package', () => {
+    const all = docs.map(read).join('\n') + read('README.md');
+    expect(Object.keys(inmesh).filter((name) => !all.includes(name))).toEqual([]);
+  });
+
+  test('policy.md has every field of policy.proto', () => {
+    const fields = [...read('protos/inmesh/v1/policy.proto').matchAll(/^ {2}(?:optional |repeated )?[\w.<>, ]+ (\w+) = \d+/gm)]
+      .map(([, name = '']) => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase()))
+      .filter((name) => !/^[A-Z_]+$/.test(name));
+    expect(fields.length).toBeGreaterThan(30);
+    const page = read('docs/policy.md');
+    expect(fields.filter((name) => !new RegExp(`\\b${name}\\b`).test(page))).toEqual([]);
+  });
+
+  test('the table of reasons has those of the code, no more and no fewer', () => {
+    const sources = ['src', 'interceptors'].flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.ts'))
+        .map((name) => read(join(folder, name)).replace(/^\s*(?:\*|\/\/|\/\*\*).*$/gm, '')),
+    );
+    const inCode = sources
+      .flatMap((text) => [...text.matchAll(/['`](client|server|\$\{side\})(\.[a-z]+\/[a-z-]+)['`]/g)])
+      .flatMap(([, side = '', rest]) => (side.startsWith('$') ? ['client', 'server'] : [side]).map((one) => one + rest));
+    const inDocs = [...read('docs/README.md').matchAll(/^\| `((?:client|server)\.\S+)`/gm)].map(([, reason]) => reason);
+    expect([...inDocs].sort()).toEqual([...new Set(inCode)].sort());
+  });
+});
+
+describe('ARCHITECTURE.md', () => {
+  test('has the stack of pipeline.ts', () => {
+    const text = read('ARCHITECTURE.md');
+    expect(text).toContain(`- Client: ${CLIENT_STAGES.map(({ name }) => name).join(', ')}\n`);
+    expect(text).toContain(`- Server: ${SERVER_STAGES.map(({ name }) => name).join(', ')}\n`);
+  });
+});
