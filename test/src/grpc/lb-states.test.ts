@@ -152,7 +152,8 @@ describe('state of the channel', () => {
     resolved(A, B);
     channel.at(A).move(State.READY);
     channel.at(B).move(State.TRANSIENT_FAILURE, 'second');
-    channel.at(A).move(State.TRANSIENT_FAILURE, 'first');
+    channel.at(A).move(State.IDLE);
+    channel.at(A).move(State.TRANSIENT_FAILURE, 'refused');
     expect(channel.state).toBe(State.CONNECTING);
     expect(channel.picker?.pick({ metadata: new Metadata(), extraPickInfo: {} }).pickResultType).toBe(experimental.PickResultType.QUEUE);
     await expect.poll(() => channel.state).toBe(State.TRANSIENT_FAILURE);
@@ -163,9 +164,11 @@ describe('state of the channel', () => {
     resolved(A, B);
     channel.at(A).move(State.READY);
     channel.at(B).move(State.TRANSIENT_FAILURE, 'second');
-    channel.at(A).move(State.TRANSIENT_FAILURE, 'first');
+    channel.at(A).move(State.IDLE);
+    channel.at(A).move(State.TRANSIENT_FAILURE, 'refused');
     channel.at(A).move(State.READY);
     expect(channel.state).toBe(State.READY);
+    channel.at(A).move(State.IDLE);
     channel.at(A).move(State.TRANSIENT_FAILURE, 'again');
     expect(channel.state).toBe(State.CONNECTING);
     policy.destroy();
