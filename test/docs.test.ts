@@ -7,6 +7,9 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { BUDGETS, LAYER_BUDGET_US } from '../bench/budgets.ts';
+import { LAYER_NAMES } from '../bench/layer-variants.ts';
+import { VARIANT_NAMES } from '../bench/variants.ts';
 import { CLIENT_STAGES, SERVER_STAGES } from '../interceptors/pipeline.ts';
 import * as inmesh from '../src/index.ts';
 import { parsePolicy } from '../src/policy/parse.ts';
@@ -176,6 +179,34 @@ describe('README', () => {
     };
     expect(facts(new PolicyTable(said))).toEqual(facts(new PolicyTable(parsePolicy({}))));
     expect(Object.keys(new PolicyTable(said).method('/a.B/C')).sort()).toEqual(['coalesce', 'idempotent', 'retry']);
+  });
+});
+
+describe('figures', () => {
+  test('README names the budgets of the bench, each with its target', () => {
+    const rows = read('README.md')
+      .split('\n')
+      .filter((line) => line.startsWith('|'))
+      .map((line) => line.split('|').map((cell) => cell.trim()));
+    const missing = BUDGETS.flatMap(({ variants, callers, metric, target }) =>
+      variants.filter((variant) => {
+        const bound = `${metric === 'rate' ? '>=' : '<='} ${target}`;
+        return !rows.some(([, what = '', at, budget]) => what.includes(`\`${variant}\``) && at === String(callers) && budget === bound);
+      }),
+    );
+    expect(missing).toEqual([]);
+    expect(rows.some(([, what = '', , budget]) => what.includes('layers') && budget === `<= ${LAYER_BUDGET_US.budget} us`)).toBe(true);
+  });
+
+  test('every row or variant of the bench that docs point to exists', () => {
+    const known: readonly string[] = [...VARIANT_NAMES, ...LAYER_NAMES];
+    const pointed = docs.flatMap((file) =>
+      [...read(file).matchAll(/(?:rows?|variants?) ((?:`[\w-]+`(?:, | and )?)+)/gi)].flatMap(([, names = '']) =>
+        [...names.matchAll(/`([\w-]+)`/g)].map(([, name = '']) => name),
+      ),
+    );
+    expect(pointed.length).toBeGreaterThan(10);
+    expect(pointed.filter((name) => !known.includes(name))).toEqual([]);
   });
 });
 

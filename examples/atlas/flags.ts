@@ -32,8 +32,8 @@ const OPTIONS = {
 } as const;
 
 const DEFAULT_FANOUT = 40;
-/** Some 400 calls a second: far below what two cores can do for grpc-js alone, so that queues are the faults' doing. */
-const DEFAULT_RATE = 10;
+/** Some 600 calls a second: far below what two cores can do for grpc-js alone, so that queues are the faults' doing. */
+const DEFAULT_RATE = 15;
 /** Pages of a single call need more of them for a percentile. */
 const DEFAULT_RATE_OF_SINGLES = 200;
 /** Below the range that systems hand out for outgoing connections. */

@@ -108,7 +108,7 @@ function introduce(out: Printer, setting: Omit<Setting, 'around'>): void {
   if (setting.flags.otlp !== null)
     out.line(`Acts 3 and 4 send the trace of every call to ${setting.flags.otlp}; that is part of their CPU.`);
   out.line(
-    'The faults hit replica 1, which is where act 1 has all its calls. Each replica reads from its storage 4 at a time, some 2 ms each.',
+    'The faults hit replica 1, which is where act 1 has all its calls. Each replica has 8 accesses to its storage at a time, of 2 ms as a rule.',
   );
 }
 

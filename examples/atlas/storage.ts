@@ -71,8 +71,8 @@ export class Storage {
 const COLUMNS = 'id, name, country, population, latitude, longitude';
 /** Reads one place by its number. */
 export const PLACE_BY_ID: string = `SELECT ${COLUMNS} FROM place WHERE id = ?`;
-/** Reads the largest places between two names. */
-export const PLACES_BY_PREFIX: string = `SELECT ${COLUMNS} FROM place WHERE name >= ? AND name < ? ORDER BY population DESC, id LIMIT ?`;
+/** Reads the first places by name between two names. */
+export const PLACES_BY_PREFIX: string = `SELECT ${COLUMNS} FROM place WHERE name >= ? AND name < ? ORDER BY name, id LIMIT ?`;
 
 /** Runs PLACE_BY_ID. */
 export function readPlace(statement: StatementSync, id: number): Place | undefined {

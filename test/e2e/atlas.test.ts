@@ -20,7 +20,7 @@ interface Ended {
 
 describe('the atlas example, short form', () => {
   test('acts 3 and 4 lose no call, all acts show the same pages, and act 4 needs a fifth of the RPCs', { timeout: 120_000 }, async () => {
-    const ended = await atlas('--short', '--json', '--port', String(await freePorts()));
+    const ended = await atlas('--short', '--json', '--rate', '8', '--port', String(await freePorts()));
     expect(ended.stderr).not.toContain('WRONG');
     expect(ended.code, ended.stderr).toBe(0);
     const { acts } = JSON.parse(ended.stdout) as { acts: readonly Summary[] };

@@ -1,0 +1,309 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { setImmediate as turn } from 'node:timers/promises';
+import { Metadata, Server, type StatusObject } from '@grpc/grpc-js';
+import { describe, expect, test } from 'vitest';
+import { bulkheadServer } from '../../interceptors/bulkhead.ts';
+import { Bulkhead } from '../../src/bulkhead/bulkhead.ts';
+import type { MethodKind } from '../../src/call.ts';
+import { Code } from '../../src/call.ts';
+import { systemClock } from '../../src/clock.ts';
+import { LOCAL } from '../../src/errors.ts';
+import { asServerInterceptor } from '../../src/grpc/server-door.ts';
+import type { Policy } from '../../src/policy/policy.gen.ts';
+import { Ear, Rig, succeed } from '../doors/rig.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { doors, EchoClient, Gate, type Handlers, serve } from '../support/loopback.ts';
+
+const limit = (slots: number, queue: number, queueTimeout?: `${number}s`): Policy => ({
+  defaults: { bulkhead: { slots, queue, ...(queueTimeout === undefined ? {} : { queueTimeout }) }, retryPolicy: { maxAttempts: 1 } },
+});
+const kinds: readonly MethodKind[] = ['unary', 'clientStream', 'serverStream', 'bidi'];
+
+describe.for(doors)('client bulkhead behind %s', (door) => {
+  test('W1: a full queue refuses at once with RESOURCE_EXHAUSTED, says who, and nothing goes out', async () => {
+    const rig = new Rig(door, { policy: limit(1, 1) });
+    const calls = [rig.unary(), rig.unary(), rig.unary()];
+    await turn();
+    expect(calls.map(({ ear }) => ear.status?.code)).toEqual([undefined, undefined, Code.RESOURCE_EXHAUSTED]);
+    expect(calls[2]?.ear.status).toMatchObject({
+      details: 'inmesh: bulkhead of /loop.Echo/Say is full',
+      [LOCAL]: { reason: 'client.bulkhead/queue-full', unprocessed: true },
+    });
+    expect(rig.lowers).toHaveLength(1);
+    succeed(rig.last);
+    succeed(rig.last);
+    expect(rig.lowers).toHaveLength(2);
+    expect(rig.counts.client).toMatchObject({ calls: 3, active: 0, refused: { 'client.bulkhead/queue-full': 1 } });
+  });
+
+  test("W2: a waiter leaves the queue at its deadline, and at the queue's timeout, not when it is reached", async () => {
+    const rig = new Rig(door, { policy: limit(1, 5, '2s') });
+    const { clock } = rig;
+    const { ear: holder } = rig.unary();
+    const { ear: late } = rig.unary(clock.nowMs() + 500);
+    const { ear: long } = rig.unary();
+    clock.advance(500);
+    await turn();
+    expect(late.status).toMatchObject({ code: Code.DEADLINE_EXCEEDED, [LOCAL]: { reason: 'client.bulkhead/deadline' } });
+    clock.advance(1500);
+    await turn();
+    expect(long.status).toMatchObject({ code: Code.RESOURCE_EXHAUSTED, [LOCAL]: { reason: 'client.bulkhead/queue-timeout' } });
+    expect(rig.lowers).toHaveLength(1);
+    succeed(rig.last);
+    expect(holder.status?.code).toBe(Code.OK);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('C1: a waiter that is cancelled ends with CANCELLED once, and never goes out', async () => {
+    const rig = new Rig(door, { policy: limit(1, 5) });
+    rig.unary();
+    const { call, ear } = rig.unary();
+    call.cancelWithStatus(Code.CANCELLED, 'Cancelled on client');
+    call.cancelWithStatus(Code.CANCELLED, 'again');
+    await turn();
+    expect(ear.log.filter((line) => line === 'status')).toHaveLength(1);
+    expect(ear.status).toMatchObject({ code: Code.CANCELLED, details: 'Cancelled on client' });
+    succeed(rig.last);
+    expect(rig.lowers).toHaveLength(1);
+    expect(rig.counts.client.active).toBe(0);
+  });
+
+  test('W3: 10,000 waiters that are cancelled at once are gone in a moment', async () => {
+    const rig = new Rig(door, { policy: limit(1, 10_000) });
+    rig.unary();
+    const waiters = Array.from({ length: 10_000 }, () => rig.unary());
+    const startedMs = systemClock.nowMs();
+    for (const { call } of waiters.toReversed()) call.cancelWithStatus(Code.CANCELLED, '');
+    await turn();
+    expect(systemClock.nowMs() - startedMs).toBeLessThan(2000);
+    expect(waiters.every(({ ear }) => ear.status?.code === Code.CANCELLED)).toBe(true);
+    succeed(rig.last);
+    expect(rig.counts.client.active).toBe(0);
+  });
+
+  test.for(kinds)('what a waiting %s call was told is played in order when its turn comes', (kind) => {
+    const rig = new Rig(door, { policy: limit(1, 1) });
+    rig.unary();
+    const call = rig.make(kind);
+    const ear = new Ear();
+    call.start(new Metadata(), ear);
+    call.startRead();
+    call.sendMessageWithContext({}, door === 'channel' ? Buffer.from('a') : { text: 'a' });
+    call.halfClose();
+    expect(rig.lowers).toHaveLength(1);
+    succeed(rig.last);
+    expect(rig.last.log).toEqual(['start', 'read', 'message', 'half']);
+    succeed(rig.last);
+    expect(ear.log).toEqual(['metadata', 'message', 'status']);
+  });
+
+  test.for([Code.OK, Code.UNAVAILABLE, Code.CANCELLED, Code.DEADLINE_EXCEEDED])(
+    'a call that ends with %d gives its slot back before the app hears of it',
+    (code) => {
+      const rig = new Rig(door, { policy: limit(1, 0) });
+      for (let i = 0; i < 5; i++) {
+        rig.unary();
+        rig.last.end(code);
+      }
+      expect(rig.lowers).toHaveLength(5);
+    },
+  );
+
+  test('a waiter whose channel is closed meanwhile ends with UNAVAILABLE, and its slot is free', async () => {
+    const held = new Gate();
+    await using running = await serve({ handlers: { say: (_call, callback) => void held.opened.then(() => callback({ code: 9 })) } });
+    const { createMesh } = await import('../../src/mesh.ts');
+    const mesh = createMesh(limit(1, 5));
+    const client = new EchoClient({ address: running.address, mesh, door });
+    const outcomes = [client.say('a'), client.say('b'), client.say('c')];
+    await turn();
+    client[Symbol.dispose]();
+    held.open();
+    const [, ...waiters] = await Promise.all(outcomes);
+    expect(waiters.map(({ code, trailers }) => [code, trailers['inmesh-reason']])).toEqual([
+      ['UNAVAILABLE', ['client.channel/closed']],
+      ['UNAVAILABLE', ['client.channel/closed']],
+    ]);
+    expect(mesh.stats().client.active).toBe(0);
+    await mesh.close();
+  });
+});
+
+/** A plain server behind a bulkhead. */
+function walled(slots: number, queue: number, handlers: Partial<Handlers>) {
+  const bulkhead = new Bulkhead({ slots, queue }, systemClock);
+  const server = new Server({ interceptors: [asServerInterceptor(bulkheadServer({ clock: systemClock, bulkheadOf: () => bulkhead }))] });
+  return { bulkhead, served: serve({ server, handlers }) };
+}
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await turn();
+}
+const ended = (call: { on(event: 'status', listener: (status: StatusObject) => void): unknown }): Promise<number> =>
+  new Promise((resolve) => void call.on('status', ({ code }) => resolve(code)));
+
+describe('server bulkhead', () => {
+  test('W1: a full queue refuses with RESOURCE_EXHAUSTED before the handler, marked as never run', async () => {
+    const held = new Gate();
+    let handled = 0;
+    const { bulkhead, served } = walled(1, 1, {
+      say: (call, callback) => {
+        handled++;
+        void held.opened.then(() => callback(null, call.request));
+      },
+    });
+    await using running = await served;
+    using client = new EchoClient({ address: running.address });
+    const first = client.say('1');
+    await until(() => bulkhead.inUse === 1);
+    const second = client.say('2');
+    await until(() => bulkhead.waiting === 1);
+    const third = await client.say('3');
+    expect(third).toMatchObject({ code: 'RESOURCE_EXHAUSTED', details: 'inmesh: bulkhead of /loop.Echo/Say is full' });
+    expect(third.trailers).toEqual({ 'inmesh-reason': ['server.bulkhead/queue-full'], 'inmesh-unprocessed': ['1'] });
+    expect(handled).toBe(1);
+    held.open();
+    expect((await Promise.all([first, second])).map(({ code }) => code)).toEqual(['OK', 'OK']);
+    await until(() => bulkhead.inUse === 0);
+  });
+
+  test('C5: a client that goes while it waits never meets the handler; one that goes while it is served gives its slot back once', async () => {
+    const held = new Gate();
+    let handled = 0;
+    const { bulkhead, served } = walled(1, 1, {
+      say: (call, callback) => {
+        handled++;
+        void held.opened.then(() => callback(null, call.request));
+      },
+    });
+    await using running = await served;
+    using client = new EchoClient({ address: running.address });
+    const cancels: (() => void)[] = [];
+    const onCall = (call: { cancel(): void }): void => void cancels.push(() => call.cancel());
+    const outcomes = [client.say('1', { onCall })];
+    await until(() => bulkhead.inUse === 1);
+    outcomes.push(client.say('2', { onCall }));
+    await until(() => bulkhead.waiting === 1);
+    cancels[1]?.();
+    await until(() => bulkhead.waiting === 0);
+    cancels[0]?.();
+    await until(() => bulkhead.inUse === 0);
+    held.open(); // the handler answers all the same; a second release would throw
+    await Promise.all(outcomes);
+    expect(handled).toBe(1);
+    expect((await client.say('3')).code).toBe('OK');
+    await until(() => bulkhead.inUse === 0);
+  });
+
+  test('all four kinds give their slot back after every end', async () => {
+    const { bulkhead, served } = walled(1, 100, {
+      tell: (_call, callback) => callback({ code: 9 }),
+      chat: (call) => {
+        call.on('error', () => {});
+        call.resume(); // never answers
+      },
+    });
+    await using running = await served;
+    using client = new EchoClient({ address: running.address });
+    const { stub } = client;
+    const metadata = new Metadata();
+    const soon = { deadline: Date.now() + 150 };
+    const collect = stub.collect(metadata, {}, () => {});
+    collect.end({ text: 'a' });
+    const count = stub.count({ text: 'a' }, metadata, {});
+    count.resume();
+    const cancelled = stub.count({ text: 'a' }, metadata, {}).on('error', () => {});
+    const late = stub.chat(metadata, soon).on('error', () => {});
+    const codes = Promise.all([
+      client.say('a'),
+      client.say('a', { method: 'tell' }),
+      ended(collect),
+      ended(count),
+      ended(cancelled),
+      ended(late),
+    ]);
+    cancelled.cancel();
+    expect((await codes).map((one) => (typeof one === 'number' ? one : one.code))).toEqual(['OK', 'FAILED_PRECONDITION', 0, 0, 1, 4]);
+    await until(() => bulkhead.inUse === 0 && bulkhead.waiting === 0);
+    expect((await client.say('again')).code).toBe('OK');
+    await until(() => bulkhead.inUse === 0);
+  });
+
+  test('a client whose connection breaks gives all of its slots back', async () => {
+    const { bulkhead, served } = walled(5, 5, { say: () => {} });
+    await using running = await served;
+    using client = new EchoClient({ address: running.address });
+    const outcomes = client.burst(['1', '2', '3', '4', '5', '6', '7']);
+    await until(() => bulkhead.inUse === 5 && bulkhead.waiting === 2);
+    running.kill();
+    await outcomes;
+    await until(() => bulkhead.inUse === 0 && bulkhead.waiting === 0);
+  });
+
+  test('a handler runs in the context of its own call, though another call gave the slot up for it', async () => {
+    const als = new AsyncLocalStorage<string>();
+    const seen: string[] = [];
+    const bulkhead = new Bulkhead({ slots: 1, queue: 5 }, systemClock);
+    const server = new Server({
+      interceptors: [
+        (_definition, call) =>
+          ({
+            start: (listener) =>
+              call.start({
+                onReceiveMetadata: (metadata) => als.run(String(metadata.get('who')[0]), () => listener.onReceiveMetadata(metadata)),
+                onReceiveMessage: (message) => listener.onReceiveMessage(message),
+                onReceiveHalfClose: () => listener.onReceiveHalfClose(),
+                onCancel: () => listener.onCancel(),
+              }),
+            sendMetadata: (metadata) => call.sendMetadata(metadata),
+            sendMessage: (message, callback) => call.sendMessage(message, callback),
+            sendStatus: (status) => call.sendStatus(status),
+            startRead: () => call.startRead(),
+            getPeer: () => call.getPeer(),
+            getDeadline: () => call.getDeadline(),
+            getHost: () => call.getHost(),
+            getAuthContext: () => call.getAuthContext(),
+            getConnectionInfo: () => call.getConnectionInfo(),
+            getMetricsRecorder: () => call.getMetricsRecorder(),
+          }) as never,
+        asServerInterceptor((info, call) => bulkheadServer({ clock: systemClock, bulkheadOf: () => bulkhead })(info, call)),
+      ],
+    });
+    const start = new Gate();
+    await using running = await serve({
+      server,
+      handlers: {
+        // A stream's handler runs as soon as the metadata is there: in the context that the slot was given in.
+        chat: (call) => {
+          seen.push(`${String(call.metadata.get('who')[0])}:${als.getStore()}`);
+          void start.opened.then(() => call.end());
+        },
+      },
+    });
+    using client = new EchoClient({ address: running.address });
+    const codes = ['anna', 'ben', 'carl'].map((who) => {
+      const metadata = new Metadata();
+      metadata.set('who', who);
+      const chat = client.stub.chat(metadata, {});
+      chat.resume();
+      return ended(chat);
+    });
+    await until(() => bulkhead.waiting === 2);
+    start.open();
+    await Promise.all(codes);
+    expect(seen).toEqual(['anna:anna', 'ben:ben', 'carl:carl']);
+  });
+
+  test('W2: the deadline of a waiting call is kept on the clock, whatever the wall clock does', () => {
+    const clock = new FakeClock();
+    const bulkhead = new Bulkhead({ slots: 1, queue: 1 }, clock);
+    const heard: string[] = [];
+    bulkhead.acquire({ deadlineMs: Number.POSITIVE_INFINITY, granted: () => {}, refused: () => {} });
+    bulkhead.acquire({ deadlineMs: clock.nowMs() + 100, granted: () => heard.push('granted'), refused: () => heard.push('refused') });
+    clock.wallOffsetMs += 3_600_000;
+    clock.advance(99);
+    expect(heard).toEqual([]);
+    clock.advance(1);
+    expect(heard).toEqual(['refused']);
+    expect(clock.pending).toBe(0);
+  });
+});
