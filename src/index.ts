@@ -33,3 +33,10 @@ export type { MetricsOptions, TracingOptions } from './observe/options.ts';
 export type * from './policy/policy.gen.ts';
 export type { Random } from './random.ts';
 export type { RetryBudgetOptions, RetryOptions } from './retry/options.ts';
+
+declare module '@grpc/grpc-js/build/src/client.js' {
+  interface CallOptions {
+    /** Wishes for this one call; see `InmeshCallOptions`. */
+    inmesh?: import('./call.ts').InmeshCallOptions;
+  }
+}

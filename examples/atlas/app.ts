@@ -1,6 +1,7 @@
 /** The application's process: renders pages at a fixed rate, whatever becomes of them (open loop), and reports. */
 import diagnostics from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Mesh } from 'inmesh';
 import type { AtlasClient } from './atlas.ts';
 import { type AppConfig, type ToApp, tell } from './messages.ts';
 import { publish, registerNames, TARGET } from './names.ts';
@@ -12,7 +13,7 @@ import { telemetry } from './telemetry.ts';
 /** What an act's client file exports. */
 interface ClientFile {
   readonly connect: (target: string) => AtlasClient;
-  readonly mesh?: { stats(): object; close(): Promise<void> };
+  readonly mesh?: Mesh;
 }
 
 const config = JSON.parse(process.argv[2] ?? '{}') as AppConfig;
@@ -103,8 +104,10 @@ function counted(): { pages: number; calls: number; lost: number } {
   return { pages: records.pages, calls: records.calls, lost: records.lost };
 }
 
+/** The mesh's own counters, as `client.attempts` and so on; null where there is no mesh. */
 function meshCounters(): Record<string, number> | null {
   if (mesh === undefined) return null;
-  const entries = Object.entries(mesh.stats()).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
-  return Object.fromEntries(entries);
+  const groups = Object.entries(mesh.stats()).filter(([group]) => group !== 'endpoints');
+  const counters = groups.flatMap(([group, values]) => Object.entries(values).map(([name, value]) => [`${group}.${name}`, value]));
+  return Object.fromEntries(counters.filter(([, value]) => typeof value === 'number'));
 }

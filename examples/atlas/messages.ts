@@ -75,7 +75,7 @@ export interface AppResult {
   readonly cpuUs: number;
   /** CPU of the healthy phase alone. */
   readonly healthyCpuUs: number;
-  /** `mesh.stats()` at the end less that at the start, where there is a mesh. */
+  /** `mesh.stats()` at the end less that at the start, as `client.attempts` and so on, where there is a mesh. */
   readonly mesh: Readonly<Record<string, number>> | null;
 }
 

@@ -117,7 +117,7 @@ function codeDiff(act: Act): Summary['diff'] {
 }
 
 function attempts(played: Played): number {
-  return played.app.mesh?.['attempts'] ?? played.app.streams;
+  return played.app.mesh?.['client.attempts'] ?? played.app.streams;
 }
 
 function cpuPerCall(clientUs: number, serversUs: number, calls: number): CpuPerCall {

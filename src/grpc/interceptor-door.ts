@@ -68,6 +68,8 @@ class OurInterceptingCall extends InterceptingCall {
   readonly #names: string;
   #call: ClientCall | undefined;
   #starting = false;
+  /** The one of ours that fused with this one: its start is ours. */
+  #fusedInto: OurInterceptingCall | undefined;
 
   constructor(behaviour: PlacedBehaviour, options: OurOptions, nextCall: NextCall, clock: Clock) {
     super(NO_CALL);
@@ -81,21 +83,26 @@ class OurInterceptingCall extends InterceptingCall {
   }
 
   /** The behaviour itself, for a neighbour of ours above. */
-  fuse(info: CallInfo): ClientCall {
+  fuse(info: CallInfo, upper: OurInterceptingCall): ClientCall {
+    this.#fusedInto = upper;
     return this.#behaviour.intercept({ ...info, stage: this.#behaviour.to, bottom: this.#bottom }, this.#bottom);
   }
 
   readonly #bottom: NextClientCall = (info) => {
     const options: OurOptions = { ...this.#options, ...lowerOptions(info, this.#clock), [INFO]: info, [ABOVE]: this.#names };
     const lower = this.#lower(options);
-    if (lower instanceof OurInterceptingCall) return lower.fuse(info);
+    if (lower instanceof OurInterceptingCall) return lower.fuse(info, this);
     if (info.door !== UNKNOWN_DOOR) info.door.foreignBelow ??= lower instanceof InterceptingCall;
     if (lower instanceof RefusedCall) return lower;
     return new ForeignCall(lower, info, this.#names);
   };
 
+  #isStarting(): boolean {
+    return this.#fusedInto === undefined ? this.#starting : this.#fusedInto.#isStarting();
+  }
+
   #lower(options: OurOptions): Lower | RefusedCall {
-    if (this.#starting) return this.#nextCall(options); // what it throws is thrown at the call site, as grpc-js has it
+    if (this.#isStarting()) return this.#nextCall(options); // what it throws is thrown at the call site, as grpc-js has it
     try {
       return this.#nextCall(options);
     } catch (error) {
@@ -255,10 +262,3 @@ const NO_CALL: Lower = {
   getPeer: () => 'unknown',
   getAuthContext: () => null,
 };
-
-declare module '@grpc/grpc-js/build/src/client.js' {
-  interface CallOptions {
-    /** Wishes for this one call; see `InmeshCallOptions`. */
-    inmesh?: import('../call.ts').InmeshCallOptions;
-  }
-}

@@ -8,6 +8,7 @@
  * @packageDocumentation
  */
 import { createRequire } from 'node:module';
+/** @ts-ignore: an optional peer, whose types may be absent */
 import type * as api from '@opentelemetry/api';
 
 /** The part of `@opentelemetry/api` that is used. Any copy from 1.9 on fits. */

@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+/** @ts-ignore: an optional peer, whose types may be absent */
 import type { Context, Span } from '@opentelemetry/api';
 import type { Clock } from '../clock.ts';
 

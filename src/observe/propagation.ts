@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+/** @ts-ignore: an optional peer, whose types may be absent */
 import type { Context } from '@opentelemetry/api';
 import type { Otel } from './api.ts';
 
