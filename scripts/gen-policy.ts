@@ -197,7 +197,8 @@ function scalarRule(field: DescField & { readonly scalar: ScalarType }, check: C
     case ScalarType.STRING:
       if (check.codeName) return 'statusCode()';
       if (check.metadataKey) return 'metadataKey()';
-      return check.methodName || check.serviceName ? nameRule(check, 'value') : 'text()';
+      if (check.methodName || check.serviceName) return nameRule(check, 'value');
+      throw new Error(`${field.parent.name}.${field.name}: text needs a rule (check.proto)`);
     default:
       throw new Error(`${field.parent.name}.${field.name}: no rule for ${ScalarType[field.scalar]} yet`);
   }

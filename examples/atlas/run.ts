@@ -54,7 +54,7 @@ async function main(): Promise<number> {
   }
   truth.close();
   const acts = withChecksums(summaries, digests);
-  const words = verdict(acts);
+  const words = verdict(acts, flags.short);
   out.heading('Side by side');
   for (const row of table(acts)) out.line(row);
   out.heading('Verdict');

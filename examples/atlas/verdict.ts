@@ -6,8 +6,8 @@ import type { Summary } from './summary.ts';
 const TIE_MS = 1;
 const TIE_SHARE = 0.1;
 
-/** Writes the verdict over the acts that were played. */
-export function verdict(acts: readonly Summary[]): readonly string[] {
+/** Writes the verdict over the acts that were played; `short` for the short form. */
+export function verdict(acts: readonly Summary[], short: boolean): readonly string[] {
   const two = acts.find((act) => act.act === 2);
   const three = acts.find((act) => act.act === 3);
   const four = acts.find((act) => act.act === 4);
@@ -17,6 +17,7 @@ export function verdict(acts: readonly Summary[]): readonly string[] {
     ...(two && four ? [slowReplica(two, four), wholeRun(two, four), cpu(two, four)] : []),
     ...(three && four ? [wire(three, four)] : []),
     content(acts),
+    ...(short ? ['This was the short form: the processes were still warming up, so its CPU figures say little.'] : []),
   ];
 }
 

@@ -7,13 +7,12 @@
 import type { CallCredentials, Metadata } from '@grpc/grpc-js';
 import type { Entries } from '../batch/codec.ts';
 import { ConfigError } from '../errors.ts';
+import { PREVIOUS_ATTEMPTS_KEY } from '../retry/pushback.ts';
 import type { CallInfo } from './client-call.ts';
 import { isReservedKey, pushEntries } from './metadata.ts';
 
 /** Keys that differ from call to call by their nature; each item carries its own. */
-const ITEM_KEYS = ['traceparent', 'tracestate', 'grpc-trace-bin', 'baggage', 'x-request-id'];
-/** Set by retry for each attempt: an item says it for itself. */
-const ATTEMPTS_KEY = 'grpc-previous-rpc-attempts';
+const ITEM_KEYS = ['traceparent', 'tracestate', 'grpc-trace-bin', 'baggage', 'x-request-id', PREVIOUS_ATTEMPTS_KEY];
 
 /** A key, and what the item carries itself. */
 export interface Keyed {
@@ -48,7 +47,6 @@ export class BatchKeys {
     const map = metadata.getMap();
     for (const name in map) {
       const values = metadata.get(name);
-      if (name === ATTEMPTS_KEY) continue;
       if (this.#itemKeys.has(name)) {
         own ??= [];
         pushEntries(own, name, values);
@@ -66,7 +64,6 @@ export class BatchKeys {
   shared(metadata: Metadata): Metadata {
     const shared = metadata.clone();
     for (const name of this.#itemKeys) shared.remove(name);
-    shared.remove(ATTEMPTS_KEY);
     return shared;
   }
 

@@ -5,6 +5,7 @@
  */
 import type { Metadata } from '@grpc/grpc-js';
 import type { Entries } from '../batch/codec.ts';
+import { PREVIOUS_ATTEMPTS_KEY } from '../retry/pushback.ts';
 
 /** Asks a server to say whether it takes batches. */
 export const ACCEPT_KEY = 'inmesh-accept';
@@ -15,6 +16,7 @@ export const BATCH_SUFFIX = 'InmeshBatch';
 
 /** True for keys that only we and gRPC itself may set; they are never taken from an item. */
 export function isReservedKey(key: string): boolean {
+  if (key === PREVIOUS_ATTEMPTS_KEY || key === 'grpc-trace-bin') return false; // gRPC's own that an item says for itself
   return key.startsWith('inmesh-') || key.startsWith('grpc-') || key.startsWith(':') || RESERVED.has(key);
 }
 

@@ -13,6 +13,7 @@ import type { Random } from '../random.ts';
 import type { RetryBudget } from '../retry/budget.ts';
 import { decideRetry, type NoRetryReason } from '../retry/decide.ts';
 import type { RetryRules } from '../retry/options.ts';
+import { PREVIOUS_ATTEMPTS_KEY, PUSHBACK_KEY } from '../retry/pushback.ts';
 import {
   type AttemptContext,
   type AuthContext,
@@ -53,8 +54,6 @@ interface Sent {
 
 /** An object message at the interceptor door has no size; it counts as this much. */
 const OBJECT_BYTES = 1024;
-const PREVIOUS_ATTEMPTS = 'grpc-previous-rpc-attempts';
-const PUSHBACK = 'grpc-retry-pushback-ms';
 
 export class RetryCall implements ClientCall, CallListener {
   readonly #settings: RetrySettings;
@@ -102,7 +101,7 @@ export class RetryCall implements ClientCall, CallListener {
     this.#context = context;
     if (this.#attempt > 1) {
       this.#metadata = this.#metadata.clone();
-      this.#metadata.set(PREVIOUS_ATTEMPTS, String(this.#attempt - 1));
+      this.#metadata.set(PREVIOUS_ATTEMPTS_KEY, String(this.#attempt - 1));
     }
     withAttempt(this.#metadata, context);
     const call = this.#next({ ...this.#info, attempt: context });
@@ -197,7 +196,7 @@ export class RetryCall implements ClientCall, CallListener {
       rules: this.#method.retry,
       attempt: this.#attempt,
       code: status.code,
-      pushback: status.metadata.get(PUSHBACK) as string[],
+      pushback: status.metadata.get(PUSHBACK_KEY) as string[],
       idempotent: this.#info.options?.idempotent ?? this.#method.idempotent,
       unprocessed: neverSent || isUnprocessed(status),
       committed: this.#committed || this.#cancelled,

@@ -140,11 +140,6 @@ export function name(kinds: { readonly method?: boolean; readonly service?: bool
   return leaf((input) => nameProblem(input, { method, service, key: place === 'key' }));
 }
 
-/** Any text. */
-export function text(): Rule<string> {
-  return leaf((input) => (typeof input === 'string' ? undefined : `expected text, got ${show(input)}`));
-}
-
 /** A list of things of one kind. */
 export function list<T>(item: Rule<T>, minItems = 0): Rule<readonly T[]> {
   const size = (issue: { readonly input: readonly unknown[] }): string =>

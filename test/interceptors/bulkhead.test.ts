@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Metadata, Server, type StatusObject } from '@grpc/grpc-js';
+import { Metadata, Server, ServerInterceptingCall, ServerListenerBuilder, type StatusObject } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
 import { bulkheadServer } from '../../interceptors/bulkhead.ts';
 import { Bulkhead } from '../../src/bulkhead/bulkhead.ts';
@@ -246,25 +246,12 @@ describe('server bulkhead', () => {
     const server = new Server({
       interceptors: [
         (_definition, call) =>
-          ({
-            start: (listener) =>
-              call.start({
-                onReceiveMetadata: (metadata) => als.run(String(metadata.get('who')[0]), () => listener.onReceiveMetadata(metadata)),
-                onReceiveMessage: (message) => listener.onReceiveMessage(message),
-                onReceiveHalfClose: () => listener.onReceiveHalfClose(),
-                onCancel: () => listener.onCancel(),
-              }),
-            sendMetadata: (metadata) => call.sendMetadata(metadata),
-            sendMessage: (message, callback) => call.sendMessage(message, callback),
-            sendStatus: (status) => call.sendStatus(status),
-            startRead: () => call.startRead(),
-            getPeer: () => call.getPeer(),
-            getDeadline: () => call.getDeadline(),
-            getHost: () => call.getHost(),
-            getAuthContext: () => call.getAuthContext(),
-            getConnectionInfo: () => call.getConnectionInfo(),
-            getMetricsRecorder: () => call.getMetricsRecorder(),
-          }) as never,
+          new ServerInterceptingCall(call, {
+            start: (next) => {
+              const listener = new ServerListenerBuilder();
+              next(listener.withOnReceiveMetadata((metadata, pass) => als.run(String(metadata.get('who')[0]), pass, metadata)).build());
+            },
+          }),
         asServerInterceptor((info, call) => bulkheadServer({ clock: systemClock, bulkheadOf: () => bulkhead })(info, call)),
       ],
     });
