@@ -89,6 +89,7 @@ describe.for(doors)('mesh.close() of a client behind %s', (door) => {
     });
     await gone.opened;
     expect(mesh.stats().client.active).toBe(0);
+    clock.endTurn(); // the balancer's
     expect(clock.pending).toBe(0);
   });
 

@@ -16,6 +16,8 @@ export interface EndpointLoad {
   readonly inFlight: number;
   /** Peak EWMA of the round trip, decayed to now, in ms. */
   latencyMs(nowMs: number): number;
+  /** Takes back a pick that came to nothing. */
+  unreserve(): void;
   /** Counts `items` as in flight from now on. */
   started(items: number, nowMs: number): void;
   /** Takes one item out. `latencyMs` undefined: nothing was learned (ignored outcome, never sent). */

@@ -85,6 +85,12 @@ export class Endpoint implements EndpointLoad, Provisional {
     this.#held = true;
     this.#crowd.holdUntilEndOfTurn(this);
   }
+  /** A pick came to nothing: it must not make the endpoint look busier than it is to what is picked next. */
+  unreserve(): void {
+    if (this.#picked === 0) return;
+    this.#picked--;
+    this.#crowd.load--;
+  }
   turnEnded(): void {
     this.#crowd.load -= this.#picked;
     this.#picked = 0;

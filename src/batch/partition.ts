@@ -38,8 +38,8 @@ export class Partition<I extends QueueItem> {
   #carriers = 0;
   #scheduled = false;
   #lone = 0;
-  /** An item of this turn has gone ahead alone. */
-  #led = false;
+  /** An item went ahead alone and is not answered yet: whoever comes now has company. */
+  #leadOut = false;
   #cancelHold: CancelTimer | undefined;
   constructor(options: ResolvedCoalesceOptions, clock: Clock, send: Send<I>) {
     this.#options = options;
@@ -55,16 +55,16 @@ export class Partition<I extends QueueItem> {
   get carriers(): number {
     return this.#carriers;
   }
+  /** Nothing waits and nothing is out. */
   get idle(): boolean {
-    return this.#waiting === 0 && this.#carriers === 0 && !this.#scheduled;
+    return this.#waiting === 0 && this.#carriers === 0 && !this.#scheduled && !this.#leadOut;
   }
 
   /** False when the queue is full (four batches): the caller sends the item alone. */
   add(item: I): boolean {
     const { maxItems, maxBytes } = this.#options;
-    if (this.#lone >= LONE_FLUSHES && this.#waiting === 0 && !this.#scheduled && this.#open) {
-      this.#led = true;
-      this.#schedule(); // who else comes in this turn does wait, and ends the habit
+    if (this.#lone >= LONE_FLUSHES && this.idle) {
+      this.#leadOut = true;
       this.#send([item], 'lead');
       return true;
     }
@@ -96,6 +96,11 @@ export class Partition<I extends QueueItem> {
     this.#carriers++;
   }
 
+  /** What went out by the reason `lead` has ended. */
+  leadEnded(): void {
+    this.#leadOut = false;
+  }
+
   /** The first answer to a batch is in, or it failed. Once for each `carrierSent`. */
   carrierAnswered(): void {
     this.#carriers--;
@@ -113,7 +118,6 @@ export class Partition<I extends QueueItem> {
     this.#clock.endOfTurn(() => {
       this.#scheduled = false;
       this.#flush(reason);
-      this.#led = false;
     });
   }
 
@@ -150,7 +154,7 @@ export class Partition<I extends QueueItem> {
       }
     }
     if (this.#waiting === 0) this.#release();
-    this.#lone = batch.length === 1 && !this.#led ? this.#lone + 1 : 0;
+    this.#lone = batch.length === 1 && !this.#leadOut ? this.#lone + 1 : 0;
     this.#send(batch, reason);
   }
 

@@ -5,7 +5,7 @@
  */
 import { Metadata, type StatusObject } from '@grpc/grpc-js';
 import type { EndpointLoad } from '../balance/book.ts';
-import { decodeReply, encodeRequest, type WireItem, type WireResult } from '../batch/codec.ts';
+import { decodeReply, encodeRequest, type ParsedReply, type WireItem, type WireResult } from '../batch/codec.ts';
 import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { AMBIGUOUS_KEY, UNPROCESSED_KEY } from '../errors.ts';
@@ -35,6 +35,8 @@ export interface CarrierOwner {
   carrierAnswered(): void;
   /** The endpoint does not take batches (any more). `forMs`: for how long, where that is known. */
   turnedAway(forMs: number | undefined): void;
+  /** One item goes out alone, for the carrier never ran it. */
+  fellBack(): void;
 }
 
 export class Carrier implements CallListener {
@@ -100,18 +102,21 @@ export class Carrier implements CallListener {
 
   onReceiveMessage(message: unknown): void {
     if (message === null || this.#over) return;
-    let results: readonly WireResult[];
+    let reply: ParsedReply;
     try {
-      ({ results } = decodeReply(message as Buffer, this.#items.length));
+      // Duplicates and strangers are passed over, but not without end.
+      reply = decodeReply(message as Buffer, 2 * this.#items.length);
     } catch {
       this.#call?.cancelWithStatus(Code.INTERNAL, 'inmesh: malformed batch reply');
       return;
     }
     this.#framed = true;
     const nowMs = this.#clock.nowMs();
-    for (const result of results) this.#settle(result, nowMs);
+    for (const result of reply.results) this.#settle(result, nowMs);
     this.#firstAnswer();
-    if (this.#left > 0) this.#call?.startRead();
+    if (this.#left === 0) return;
+    if (reply.last) this.#call?.cancelWithStatus(Code.INTERNAL, NO_RESULT);
+    else this.#call?.startRead();
   }
 
   onReceiveStatus(status: StatusObject): void {
@@ -151,6 +156,7 @@ export class Carrier implements CallListener {
       if (!item.live) continue;
       guarded(() => {
         if (never) {
+          this.#owner.fellBack();
           item.goAlone();
         } else {
           item.wasSent();
@@ -184,12 +190,13 @@ function tooLarge(status: StatusObject): boolean {
 
 /** What an item ends with when its carrier broke: the carrier's code, and the mark that it may have run. */
 function finalStatus(status: StatusObject): StatusObject {
-  if (status.code === Code.OK)
-    return { code: Code.INTERNAL, details: 'inmesh: the batch was answered without a result for this call', metadata: new Metadata() };
   const metadata = new Metadata();
   metadata.set(AMBIGUOUS_KEY, '1');
+  if (status.code === Code.OK) return { code: Code.INTERNAL, details: NO_RESULT, metadata };
   return { code: status.code, details: status.details, metadata };
 }
+
+const NO_RESULT = 'inmesh: the batch was answered without a result for this call';
 
 /** An app that throws in its callback must not keep its siblings from theirs (case K20); its error still surfaces. */
 function guarded(fn: () => void): void {

@@ -17,6 +17,7 @@ import { resolveBalanceOptions } from '../balance/options.ts';
 import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { refusal, UsageError } from '../errors.ts';
+import { show } from '../input/show.ts';
 import type { MethodPolicy, Policy } from '../policy/policy.gen.ts';
 import { PolicyTable } from '../policy/resolve.ts';
 import { importServiceConfig } from '../policy/service-config.ts';
@@ -129,11 +130,7 @@ export class ClientDoors {
   }
 
   #make(target: string, credentials: ChannelCredentials, given: ClientOptions, kind: Door['kind']): Made {
-    if (!(credentials instanceof ChannelCredentials)) {
-      throw new UsageError(
-        'these channel credentials are not of the @grpc/grpc-js that inmesh uses: two copies of it are installed (see `npm ls @grpc/grpc-js`); one must go',
-      );
-    }
+    if (!(credentials instanceof ChannelCredentials)) throw notOurs(credentials);
     const { table, policy, clock, random, warn } = this.#options;
     for (const made of this.#made) if (made.channel.getConnectivityState(false) === connectivityState.SHUTDOWN) this.#made.delete(made);
     const options = withoutOurs(given);
@@ -179,6 +176,15 @@ export class ClientDoors {
       return shown === undefined ? call : { ...call, callOptions: { ...call.callOptions, [DOOR]: shown } };
     };
   }
+}
+
+function notOurs(credentials: unknown): UsageError {
+  const ofAnotherCopy = typeof credentials === 'object' && credentials !== null && 'compose' in credentials;
+  return new UsageError(
+    ofAnotherCopy
+      ? 'these channel credentials are not of the @grpc/grpc-js that inmesh uses: two copies of it are installed (see `npm ls @grpc/grpc-js`); one must go'
+      : `expected channel credentials, e.g. credentials.createInsecure(), got ${show(credentials)}`,
+  );
 }
 
 /** The options without what a client's constructor or gax leaves in them; functions there would defeat the sharing of connections. */

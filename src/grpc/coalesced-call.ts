@@ -53,7 +53,8 @@ export class CoalescedCall implements ClientCall, CallListener, CarriedItem, Que
   metadata: Entries | undefined = undefined;
   partition: Partition<CoalescedCall> | undefined = undefined;
   expiry: DeadlineHandle<CoalescedCall> | undefined = undefined;
-  queuedMs = 0;
+  /** Went ahead without waiting for company. */
+  leads = false;
 
   constructor(coalescer: CoalescerHome, info: CallInfo) {
     this.#coalescer = coalescer;
@@ -226,6 +227,7 @@ export class CoalescedCall implements ClientCall, CallListener, CarriedItem, Que
   onReceiveStatus(status: StatusObject): void {
     if (this.#ended) return;
     this.#ended = true;
+    if (this.leads) this.partition?.leadEnded();
     this.#coalescer.learn(this.info, status);
     this.#upper.onReceiveStatus(status);
   }

@@ -93,7 +93,7 @@ export class ChannelCoalescer implements CoalescerHome {
 
   /** A whole request is here. */
   enqueue(call: CoalescedCall): void {
-    const { keys, counts, clock } = this.#shared;
+    const { keys, counts } = this.#shared;
     const keyed = keys.of(call.info, call.sentMetadata);
     const partition = keyed === undefined ? undefined : this.#partition(keyed.key);
     if (keyed === undefined || partition === undefined) {
@@ -103,7 +103,6 @@ export class ChannelCoalescer implements CoalescerHome {
     }
     call.metadata = keyed.own;
     call.partition = partition;
-    call.queuedMs = clock.nowMs();
     const { deadlineMs } = call.info;
     if (deadlineMs !== Number.POSITIVE_INFINITY) call.expiry = this.#due.add(call, deadlineMs);
     // The turn's end must not run in this caller's context.
@@ -148,6 +147,7 @@ export class ChannelCoalescer implements CoalescerHome {
     counts.flushes[reason]++;
     const first = items[0] as CoalescedCall;
     if (items.length === 1) {
+      first.leads = reason === 'lead';
       counts.plain.alone++;
       first.goAlone();
       return;
@@ -158,6 +158,8 @@ export class ChannelCoalescer implements CoalescerHome {
       this.#door.book !== undefined && endpoint === undefined ? undefined : this.#peers.capability(address, first.info.method);
     if (capability === undefined) {
       counts.plain.endpoint += items.length;
+      // Each item is picked for anew; what was picked here must not turn them all away from it.
+      endpoint?.unreserve();
       for (const item of items) item.goAlone();
       return;
     }
@@ -198,6 +200,9 @@ export class ChannelCoalescer implements CoalescerHome {
       turnedAway: (forMs) => {
         counts.turnedAway++;
         this.#peers.deny(address, info.method, forMs);
+      },
+      fellBack: () => {
+        counts.plain.fallback++;
       },
     };
     const carrier = new Carrier(items, owner, clock, endpoint, context, span);

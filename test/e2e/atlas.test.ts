@@ -88,8 +88,9 @@ describe.skipIf(!existsSync('/proc'))('the atlas example, interrupted', () => {
     ['SIGTERM', 143],
   ] as const)('%s stops every process, exit code %i', { timeout: 60_000 }, async (signal, code) => {
     const run = start('--short', '--acts', '1', '--port', String(await freePorts()));
-    await until(() => childrenOf(run.child.pid).length === 4);
+    await until(() => run.stdout().includes(' calls, ')); // the first line of progress: everything serves
     const children = childrenOf(run.child.pid);
+    expect(children).toHaveLength(4);
     run.child.kill(signal);
     expect((await run.ended).code).toBe(code);
     await until(() => children.every((pid) => !existsSync(`/proc/${pid}`)));
@@ -97,21 +98,22 @@ describe.skipIf(!existsSync('/proc'))('the atlas example, interrupted', () => {
 
   test('replicas and application end by themselves when the runner is killed', { timeout: 60_000 }, async () => {
     const run = start('--short', '--acts', '1', '--port', String(await freePorts()));
-    await until(() => childrenOf(run.child.pid).length === 4);
+    await until(() => run.stdout().includes(' calls, ')); // the first line of progress: everything serves
     const children = childrenOf(run.child.pid);
+    expect(children).toHaveLength(4);
     run.child.kill('SIGKILL');
     await run.ended;
     await until(() => children.every((pid) => !existsSync(`/proc/${pid}`)));
   });
 });
 
-function start(...args: string[]): { readonly child: ChildProcess; readonly ended: Promise<Ended> } {
+function start(...args: string[]): { readonly child: ChildProcess; readonly stdout: () => string; readonly ended: Promise<Ended> } {
   const child = spawn(process.execPath, [RUN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk) => (stdout += chunk));
   child.stderr.on('data', (chunk) => (stderr += chunk));
-  return { child, ended: once(child, 'exit').then(([code]) => ({ code, stdout, stderr })) };
+  return { child, stdout: () => stdout, ended: once(child, 'exit').then(([code]) => ({ code, stdout, stderr })) };
 }
 
 function atlas(...args: string[]): Promise<Ended> {

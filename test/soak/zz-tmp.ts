@@ -1,0 +1,20 @@
+import { createHook } from 'node:async_hooks';
+const live = new Map<number, string>();
+createHook({ init(id, type, _t, res) { if (type === 'Timeout') { Error.stackTraceLimit = 12; live.set(id, new Error().stack ?? ''); } }, destroy(id) { live.delete(id); } }).enable();
+const { createMesh } = await import('/work/main/src/mesh.ts');
+const { MeshServer } = await import('/work/main/src/mesh-server.ts');
+const { seededRandom } = await import('/work/main/src/random.ts');
+const { EchoClient, serve } = await import('/work/main/test/support/loopback.ts');
+const { load, moody } = await import('/work/main/test/soak/load.ts');
+const serving = createMesh({ server: { bulkhead: { slots: 100, queue: 1000 } } });
+const running = await serve(process.argv[3]==='bareserver' ? { handlers: moody } : { server: new MeshServer({ mesh: serving }), handlers: moody });
+const mesh = createMesh({ coalesce: (process.argv[2] ?? 'never') as any, defaults: { bulkhead: { slots: 96, queue: 8 }, retryPolicy: { initialBackoff: '0.002s' }, timeout: '10s' }, retryBudget: { ratio: 1 } });
+const client = new EchoClient(process.argv[2] === 'bare' ? { address: running.address } : { address: running.address, mesh, door: 'channel' });
+await load(client.stub, 2000, 110, seededRandom(1));
+await new Promise((r) => setTimeout(r, 300)); globalThis.gc?.(); await new Promise((r) => setTimeout(r, 100));
+console.log(process.getActiveResourcesInfo().join(','));
+console.log(JSON.stringify(mesh.stats().endpoints), live.size);
+const by = new Map<string, number>();
+for (const s of live.values()) { const k = s.split('\n').slice(5, 10).join('\n'); by.set(k, (by.get(k) ?? 0) + 1); }
+for (const [k, n] of by) console.log(n, k);
+process.exit(0);
