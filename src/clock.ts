@@ -27,7 +27,7 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 function setTimer(fn: () => void, delayMs: number): CancelTimer {
   if (delayMs <= MAX_TIMEOUT_MS) {
-    const handle = setTimeout(fn, delayMs);
+    const handle = setTimeout(fn, Math.max(0, delayMs)); // Node warns of a negative one
     handle.unref();
     return () => clearTimeout(handle);
   }

@@ -26,7 +26,8 @@ describe.for(doors)('mesh.close() of a client behind %s', (door) => {
         },
       },
     });
-    const mesh = createMesh();
+    const clock = new FakeClock(); // stands still: nothing ends because its time is over
+    const mesh = createMesh({}, { clock });
     const client = new EchoClient({ address: running.address, mesh, door });
     const out = client.say('out');
     await arrived.opened;
@@ -45,6 +46,8 @@ describe.for(doors)('mesh.close() of a client behind %s', (door) => {
     await Promise.all(closing);
     expect(closed).toBe(2);
     await mesh.close();
+    clock.endTurn(); // the balancer's
+    expect(clock.pending).toBe(0);
   });
 
   test('a call after close() ends with UNAVAILABLE and the reason client.mesh/closed, on old clients and on new ones', async () => {

@@ -148,7 +148,15 @@ class ServedBatch implements ResultSink {
         continue;
       }
       if (item.timeoutUs > 0) call.expiry = this.#due.add(call, nowMs + item.timeoutUs / 1000);
-      runUnary(method.path, method.handler, chain(method, call, { index: i, size: items.length }));
+      try {
+        runUnary(method.path, method.handler, chain(method, call, { index: i, size: items.length }));
+      } catch (error) {
+        // An interceptor threw: its own call ends and no other. The error surfaces as it does from a call of its own.
+        call.abort(Code.UNKNOWN, 'Unknown error');
+        process.nextTick(() => {
+          throw error;
+        });
+      }
     }
     this.#running = false;
     if (this.#ready.length > 0) this.#later();

@@ -89,7 +89,12 @@ export class Carrier implements CallListener {
     this.#items[id] = undefined;
     this.#endpoint?.ended(this.#clock.nowMs(), undefined, false);
     this.#left--;
-    if (this.#left === 0 && !this.#over) this.#call?.cancelWithStatus(Code.CANCELLED, 'every call in the batch has ended');
+    if (this.#left === 0 && !this.#over) this.#cancel();
+  }
+
+  #cancel(): void {
+    this.#context.over = true;
+    this.#call?.cancelWithStatus(Code.CANCELLED, 'every call in the batch has ended');
   }
 
   getAuthContext(): AuthContext | null {
@@ -114,7 +119,11 @@ export class Carrier implements CallListener {
     const nowMs = this.#clock.nowMs();
     for (const result of reply.results) this.#settle(result, nowMs);
     this.#firstAnswer();
-    if (this.#left === 0) return;
+    if (this.#left === 0) {
+      // Results of calls that were given up here are still to come; unread they would keep the stream open for ever.
+      if (!reply.last) this.#cancel();
+      return;
+    }
     if (reply.last) this.#call?.cancelWithStatus(Code.INTERNAL, NO_RESULT);
     else this.#call?.startRead();
   }

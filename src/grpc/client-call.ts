@@ -78,6 +78,11 @@ export interface AttemptContext {
   picked: string;
   /** True from the moment a stream was opened on a connection. False at the end: the server provably never saw it. */
   started: boolean;
+  /**
+   * True once nobody waits for it any more. A pick for it is dropped: grpc-js starts a call that was cancelled in the turn it
+   * was made in (resolving-call.ts), and then nobody ever ends that.
+   */
+  over: boolean;
   /** A stream: how long it lasts says nothing about the endpoint. */
   readonly streaming: boolean;
   /** Behaviours that have already handled the call at another door of the same client; several names are joined by `+`. */
@@ -120,7 +125,17 @@ export type ClientInterceptor = (info: CallInfo, next: NextClientCall) => Client
 
 /** A fresh context for one attempt. */
 export function attemptContext(part?: Partial<AttemptContext>): AttemptContext {
-  return { pin: undefined, avoid: undefined, counted: false, picked: '', started: false, streaming: false, behaviours: [], ...part };
+  return {
+    pin: undefined,
+    avoid: undefined,
+    counted: false,
+    picked: '',
+    started: false,
+    over: false,
+    streaming: false,
+    behaviours: [],
+    ...part,
+  };
 }
 
 /** A layer that passes everything on; behaviours override what they care about. It is its lower call's listener itself. */

@@ -12,6 +12,7 @@ import type { Clock } from '../clock.ts';
 import { systemClock } from '../clock.ts';
 import { refusal, UsageError } from '../errors.ts';
 import {
+  type AttemptContext,
   type AuthContext,
   attemptContext,
   type CallInfo,
@@ -182,6 +183,7 @@ class ForeignCall implements ClientCall {
   readonly #lower: Lower;
   readonly #info: CallInfo;
   readonly #names: string;
+  #attempt: AttemptContext | undefined;
 
   constructor(lower: Lower, info: CallInfo, names: string) {
     this.#lower = lower;
@@ -197,6 +199,7 @@ class ForeignCall implements ClientCall {
       withAttempt(marked, attempt);
     }
     attempt.behaviours = [this.#names];
+    this.#attempt = attempt;
     this.#lower.start(marked, this.#info.kind === 'unary' || this.#info.kind === 'clientStream' ? new NoNullListener(listener) : listener);
   }
   sendMessageWithContext(context: MessageContext, message: unknown): void {
@@ -209,6 +212,7 @@ class ForeignCall implements ClientCall {
     this.#lower.halfClose();
   }
   cancelWithStatus(code: number, details: string): void {
+    if (this.#attempt !== undefined) this.#attempt.over = true;
     this.#lower.cancelWithStatus(code, details);
   }
   getPeer(): string {

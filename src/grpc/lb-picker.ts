@@ -46,6 +46,7 @@ export class BookPicker implements experimental.Picker {
   }
   pick(args: experimental.PickArgs): experimental.PickResult {
     const attempt = attemptOf(args.metadata);
+    if (attempt?.over === true) return OVER;
     if (attempt?.pin !== undefined) return this.#pickPinned(attempt.pin, attempt, args);
     const endpoint = this.#book.pick(attempt?.avoid);
     return endpoint === undefined ? QUEUE : this.#pickEndpoint(endpoint, attempt, args);
@@ -73,7 +74,9 @@ export class UnreadyPicker implements experimental.Picker {
     this.#inner = inner;
   }
   pick(args: experimental.PickArgs): experimental.PickResult {
-    const pin = attemptOf(args.metadata)?.pin;
+    const attempt = attemptOf(args.metadata);
+    if (attempt?.over === true) return OVER;
+    const pin = attempt?.pin;
     return pin === undefined ? this.#inner.pick(args) : dropPinned(pin);
   }
 }
@@ -83,6 +86,15 @@ const QUEUE: experimental.PickResult = {
   pickResultType: experimental.PickResultType.QUEUE,
   subchannel: null,
   status: null,
+  onCallStarted: null,
+  onCallEnded: null,
+};
+
+/** For a call that has ended already. */
+const OVER: experimental.PickResult = {
+  pickResultType: experimental.PickResultType.DROP,
+  subchannel: null,
+  status: { code: Code.CANCELLED, details: 'inmesh: the call ended before it was sent', metadata: new Metadata() },
   onCallStarted: null,
   onCallEnded: null,
 };

@@ -158,6 +158,7 @@ export class RetryCall implements ClientCall, CallListener {
   }
   cancelWithStatus(code: number, details: string): void {
     this.#cancelled = true;
+    if (this.#context !== undefined) this.#context.over = true;
     if (this.#cancelTimer === undefined) {
       this.#call?.cancelWithStatus(code, details);
       return;
@@ -183,6 +184,7 @@ export class RetryCall implements ClientCall, CallListener {
     this.#upper.onReceiveMessage(message);
   }
   onReceiveStatus(status: StatusObject): void {
+    if (this.#context !== undefined) this.#context.over = true;
     if (status.code === Code.OK) {
       this.#commit();
       this.#upper.onReceiveStatus(status);

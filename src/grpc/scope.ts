@@ -23,9 +23,11 @@ export class ScopedListener extends AsyncResource implements CallListener {
     this.#needsMessage = needsMessage;
   }
   onReceiveMetadata(metadata: Metadata): void {
+    if (this.#ended) return;
     this.runInAsyncScope(this.#listener.onReceiveMetadata, this.#listener, metadata);
   }
   onReceiveMessage(message: unknown): void {
+    if (this.#ended) return;
     this.#needsMessage = false;
     this.runInAsyncScope(this.#listener.onReceiveMessage, this.#listener, message);
   }

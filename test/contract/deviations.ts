@@ -44,6 +44,25 @@ const LATE = 'inmesh: the deadline was over before the call was made';
 const LATE_REASON =
   'A call that is late when it is made can only fail, so the mesh refuses it at once and spares the server; who refused is said.';
 
+/** Leaves out what bare says of a call after its status. */
+function nothingAfterStatus(lanes: Lanes): Lanes {
+  return Object.fromEntries(
+    Object.entries(lanes).map(([lane, lines]) => {
+      let ended = false;
+      const kept = lines.filter((line) => {
+        if (/^(status|onReceiveStatus) /.test(line)) ended = true;
+        else if (/^(made for|start) /.test(line)) ended = false;
+        return !ended || !/^(metadata|onReceiveMetadata|onReceiveMessage) /.test(line);
+      });
+      return [lane, kept];
+    }),
+  );
+}
+
+const CANCELLED_AT_ONCE =
+  'grpc-js sends a call that was cancelled in the turn it was made in, never ends it, and hands what comes back to a caller that has ' +
+  'had its status; ours says nothing after the status';
+
 export const deviations: readonly Deviation[] = [
   {
     scenario: 'asynchronous context reaches the callbacks, before there is a connection',
@@ -102,5 +121,32 @@ export const deviations: readonly Deviation[] = [
       client: (bare['client'] ?? []).map((line) => line.replace(' grpc-previous-rpc-attempts=2', '')),
       server: (bare['server'] ?? []).slice(0, 1),
     }),
+  },
+  {
+    scenario: 'cancel in the same turn, warm',
+    doors: [...EMPTY_DOORS, ...MESH_CLIENTS],
+    reason: `${CANCELLED_AT_ONCE}.`,
+    edit: nothingAfterStatus,
+  },
+  {
+    scenario: 'cancel twice',
+    doors: [...EMPTY_DOORS, ...MESH_CLIENTS],
+    reason: `${CANCELLED_AT_ONCE}.`,
+    edit: nothingAfterStatus,
+  },
+  {
+    scenario: 'the interceptors of an application see the same events',
+    doors: EMPTY_DOORS,
+    reason: `${CANCELLED_AT_ONCE}.`,
+    edit: nothingAfterStatus,
+  },
+  {
+    scenario: 'the interceptors of an application see the same events',
+    doors: MESH_CLIENTS,
+    reason: `${CANCELLED_AT_ONCE}, and where the balancing is ours the call is not sent at all.`,
+    edit: (bare) => {
+      const lanes = nothingAfterStatus(bare);
+      return { ...lanes, server: (lanes['server'] ?? []).slice(0, -2) };
+    },
   },
 ];

@@ -97,7 +97,7 @@ describe('wrong use of a server', () => {
     const lines: string[] = [];
     const mesh = createMesh({}, { warn: (line) => lines.push(line) });
     const server = new grpc.Server(mesh.server());
-    server.addService(echoDefinition, echo);
+    server.addService(echoDefinition, { ...echo });
     mesh.attach(server);
     const port = await new Promise<number>((resolve) =>
       server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (_error, bound) => resolve(bound)),

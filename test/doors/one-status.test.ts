@@ -3,6 +3,7 @@ import { Metadata } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Code, type MethodKind } from '../../src/call.ts';
+import type { PlacedBehaviour } from '../../src/grpc/interceptor-door.ts';
 import type { Policy } from '../../src/policy/policy.gen.ts';
 import { doors } from '../support/loopback.ts';
 import { Ear, type LowerCall, Rig } from './rig.ts';
@@ -129,4 +130,21 @@ describe.for(doors)('the whole client stack behind %s', (door) => {
     expect(settled).toBeGreaterThan(250);
     expect(refused).toBeGreaterThan(20);
   });
+
+  test.for(['under the whole stack', 'under an empty one'])(
+    'C6: whatever a lower half says after its end, the app hears no more, %s',
+    (under) => {
+      const behaviour = (): PlacedBehaviour => ({ name: 'nothing', from: 0, to: 0, intercept: (info, next) => next(info) });
+      const rig = new Rig(door, under === 'under an empty one' ? { behaviour } : {});
+      const { ear } = rig.unary();
+      rig.last.end(Code.NOT_FOUND);
+      const heard = [...ear.log];
+      rig.last.listener?.onReceiveMetadata(new Metadata());
+      rig.last.listener?.onReceiveMessage(Buffer.from('late'));
+      rig.last.end(Code.OK);
+      expect(ear.log).toEqual(heard);
+      expect(ear.status?.code).toBe(Code.NOT_FOUND);
+      expect(rig.counts.client.active).toBe(0);
+    },
+  );
 });

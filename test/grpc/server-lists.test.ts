@@ -1,83 +1,13 @@
 /**
  * Where batches are served, and where not: an item meets every interceptor that a call of its own meets, or there are no batches (F4, Q6, Q7).
  */
-import {
-  experimental,
-  type sendUnaryData,
-  Server,
-  ServerCredentials,
-  ServerInterceptingCall,
-  type ServerInterceptor,
-  type ServerOptions,
-  status,
-} from '@grpc/grpc-js';
+import { experimental, Server, ServerInterceptingCall, type ServerInterceptor, type ServerOptions } from '@grpc/grpc-js';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { UsageError } from '../../src/errors.ts';
 import { serverCredentialsWithInterceptors } from '../../src/grpc/port-lists.ts';
 import { createMesh, type Mesh } from '../../src/mesh.ts';
 import { MeshServer } from '../../src/mesh-server.ts';
-import type { Policy } from '../../src/policy/policy.gen.ts';
-import { bind, EchoClient, echo, echoDefinition, Gate, type Message, method, type Outcome, serve } from '../support/loopback.ts';
-
-const insecure = (): ServerCredentials => ServerCredentials.createInsecure();
-
-/** Refuses one path, and writes down all it sees. */
-function deny(path: string, seen: string[] = []): ServerInterceptor {
-  return (definition, call) => {
-    seen.push(definition.path);
-    return new ServerInterceptingCall(call, {
-      start: (next) =>
-        next({
-          onReceiveMetadata: (metadata, pass) => {
-            if (definition.path === path) call.sendStatus({ code: status.PERMISSION_DENIED, details: 'denied', metadata: null });
-            else pass(metadata);
-          },
-        }),
-    });
-  };
-}
-const DENIED = '/loop.Echo/Tell';
-
-/** A mesh that keeps what it says. */
-function listening(policy: Policy = {}): { mesh: Mesh; said: string[] } {
-  const said: string[] = [];
-  return { mesh: createMesh(policy, { warn: (line) => said.push(line) }), said };
-}
-
-interface Asked {
-  /** Of calls of their own. */
-  readonly direct: Outcome[];
-  /** Of calls made together by a client that would coalesce them. */
-  readonly together: Outcome[];
-  readonly carriers: number;
-  readonly items: number;
-  readonly turnedAway: number;
-}
-
-/** Asks both methods, alone and together. */
-async function ask(address: string): Promise<Asked> {
-  using bare = new EchoClient({ address });
-  const mesh = createMesh({ coalesce: 'auto' });
-  using client = new EchoClient({ address, mesh });
-  await client.learn();
-  const direct = await Promise.all([bare.say('a'), bare.say('b', { method: 'tell' })]);
-  const together = await Promise.all(
-    ['a', 'a2', 'b', 'b2'].map((text) => client.say(text, { method: text.startsWith('b') ? 'tell' : 'say' })),
-  );
-  const { carriers, items, turnedAway } = mesh.stats().coalesce;
-  return { direct, together, carriers, items, turnedAway };
-}
-
-/** The verdict on `tell`, however it came; `say` is always fine. */
-function verdicts({ direct, together }: Asked): string[] {
-  const [say, tell] = direct;
-  const [say1, say2, tell1, tell2] = together;
-  expect([say?.text, say1?.text, say2?.text]).toEqual(['say a', 'say a', 'say a2']);
-  return [tell, tell1, tell2].map((outcome) => `${outcome?.code}: ${outcome?.details}`);
-}
-
-const DENIALS = Array.from({ length: 3 }, () => 'PERMISSION_DENIED: denied');
-const PASSES = Array.from({ length: 3 }, () => 'OK: OK');
+import { bind, EchoClient, echo, echoDefinition, Gate, serve } from '../support/loopback.ts';
+import { ask, DENIALS, DENIED, deny, insecure, listening, PASSES, verdicts } from './lists-stage.ts';
 
 describe('a deny by path has the same verdict direct and as item (Q6)', () => {
   test('in the options of a MeshServer', async () => {
@@ -325,85 +255,5 @@ describe('no batch is served or advertised', () => {
     expect(mesh.stats().server).toMatchObject({ carriers: 0, items: 0 });
     expect(askedA.turnedAway).toBe(askedA.carriers);
     expect(said.join()).toContain('turned away');
-  });
-});
-
-describe('attach', () => {
-  test('of several servers goes by their options', async () => {
-    const { mesh } = listening();
-    const strict = mesh.server({ interceptors: [deny(DENIED)] });
-    const open = mesh.server();
-    const servers = [new Server(strict), new Server(open)] as const;
-    expect(() => mesh.attach(servers[0])).toThrow(UsageError);
-    mesh.attach(servers[1], open);
-    mesh.attach(servers[0]); // the only one left
-    await using runningStrict = await serve({ server: servers[0] });
-    await using runningOpen = await serve({ server: servers[1] });
-    const [askedStrict, askedOpen] = [await ask(runningStrict.address), await ask(runningOpen.address)];
-    expect(verdicts(askedStrict)).toEqual(DENIALS);
-    expect(verdicts(askedOpen)).toEqual(PASSES);
-    expect([askedStrict.items, askedOpen.items]).toEqual([4, 4]);
-  });
-
-  test('of the same server twice throws, also by another mesh', () => {
-    const { mesh } = listening();
-    const server = new MeshServer({ mesh });
-    expect(() => mesh.attach(server)).toThrow('attached already');
-    expect(() => listening().mesh.attach(server, { interceptors: [] })).toThrow(UsageError);
-  });
-
-  test('of something else throws', () => {
-    expect(() => listening().mesh.attach({} as Server)).toThrow('two copies');
-  });
-
-  test("a user's method with our suffix is an error at register", () => {
-    const server = new MeshServer();
-    const definition = { sayInmeshBatch: method('SayInmeshBatch', false, false) };
-    expect(() => server.addService(definition, { sayInmeshBatch: echo.say })).toThrow(
-      "/loop.Echo/SayInmeshBatch: method names that end in InmeshBatch are inmesh's own",
-    );
-  });
-
-  test('a method that is taken off takes its batch along, and comes back with it', async () => {
-    const server = new MeshServer();
-    await using running = await serve({ server });
-    server.removeService(echoDefinition);
-    server.addService(echoDefinition, { ...echo, say: (_call: unknown, callback: sendUnaryData<Message>) => callback(null, { text: 'say a' }) });
-    using bare = new EchoClient({ address: running.address });
-    expect((await bare.say('x')).text).toBe('say a');
-    const mesh = createMesh({ coalesce: 'auto' });
-    using client = new EchoClient({ address: running.address, mesh });
-    await client.learn();
-    expect((await client.burst(['x', 'y'])).map(({ text }) => text)).toEqual(['say a', 'say a']);
-    expect(mesh.stats().coalesce.items).toBe(2);
-  });
-});
-
-describe('limits count items (Q7)', () => {
-  test.for([1, 3, 4])('%d items against 3 permits', async (count) => {
-    const mesh = createMesh({ server: { bulkhead: { slots: 3, queue: 0 } } });
-    const gate = new Gate();
-    let inside = 0;
-    await using running = await serve({
-      server: new MeshServer({ mesh }),
-      handlers: {
-        tell: async (call, callback) => {
-          inside++;
-          await gate.opened;
-          callback(null, { text: call.request.text });
-        },
-      },
-    });
-    const clientMesh = createMesh({ coalesce: 'auto' });
-    using client = new EchoClient({ address: running.address, mesh: clientMesh });
-    await client.learn();
-    const texts = Array.from({ length: count }, (_, i) => `${i}`);
-    const outcomes = client.burst(texts, { method: 'tell', inmesh: { retry: false } });
-    await expect.poll(() => inside).toBe(Math.min(count, 3));
-    gate.open();
-    expect((await outcomes).map(({ code }) => code)).toEqual(texts.map((_, i) => (i < 3 ? 'OK' : 'RESOURCE_EXHAUSTED')));
-    expect(inside).toBe(Math.min(count, 3));
-    expect(clientMesh.stats().coalesce.items).toBe(count === 1 ? 0 : count);
-    expect(mesh.stats().server.active).toBe(0);
   });
 });

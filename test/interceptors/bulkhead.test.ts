@@ -11,6 +11,7 @@ import { LOCAL } from '../../src/errors.ts';
 import { asServerInterceptor } from '../../src/grpc/server-door.ts';
 import type { Policy } from '../../src/policy/policy.gen.ts';
 import { Ear, Rig, succeed } from '../doors/rig.ts';
+import { FakeServerCall, serverInfo } from '../src/observe/rig.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { doors, EchoClient, Gate, type Handlers, serve } from '../support/loopback.ts';
 
@@ -164,6 +165,18 @@ describe('server bulkhead', () => {
     held.open();
     expect((await Promise.all([first, second])).map(({ code }) => code)).toEqual(['OK', 'OK']);
     await until(() => bulkhead.inUse === 0);
+  });
+
+  test('the slot is free as soon as the status is given, whenever the wire is done with the call', () => {
+    const bulkhead = new Bulkhead({ slots: 1 }, systemClock);
+    const wire = new FakeServerCall();
+    const call = bulkheadServer({ clock: systemClock, bulkheadOf: () => bulkhead })(serverInfo(), wire);
+    call.start({ onReceiveMetadata: () => {}, onReceiveMessage: () => {}, onReceiveHalfClose: () => {}, onCancel: () => {} });
+    wire.listener?.onReceiveMetadata(new Metadata());
+    expect(bulkhead.inUse).toBe(1);
+    call.sendStatus({ code: Code.OK, details: '', metadata: null });
+    expect(bulkhead.inUse).toBe(0);
+    wire.listener?.onCancel(); // as grpc-js does after every call; a second release would throw
   });
 
   test('C5: a client that goes while it waits never meets the handler; one that goes while it is served gives its slot back once', async () => {

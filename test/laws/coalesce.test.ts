@@ -18,6 +18,7 @@ type Step =
   | { readonly do: 'add'; readonly size: number }
   | { readonly do: 'remove'; readonly which: number }
   | { readonly do: 'answer' }
+  | { readonly do: 'leadEnds' }
   | { readonly do: 'endTurn' }
   | { readonly do: 'advance'; readonly ms: number };
 
@@ -28,7 +29,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('remove' as const), which: fc.nat() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('answer' as const) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('endTurn' as const) }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('endTurn' as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('leadEnds' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('advance' as const), ms: fc.nat(12) }) },
 );
 
@@ -42,6 +44,10 @@ class Stage {
   readonly refused: number[] = [];
   readonly partition: Partition<Item>;
   #names = 0;
+  /** One went ahead alone, and is not answered. */
+  #lead = false;
+  /** How often one went ahead. */
+  leads = 0;
   /** Unanswered batches by our own count. */
   out = 0;
 
@@ -58,6 +64,11 @@ class Stage {
       expect(this.#queued.delete(item.name)).toBe(true);
       expect(item.slot).toBe(-1);
       this.sent.push(item.name);
+    }
+    if (reason === 'lead') {
+      expect([this.#lead, this.out, this.#queued.size, items.length]).toEqual([false, 0, 0, 1]);
+      this.#lead = true;
+      this.leads++;
     }
     if (items.length === 1) return; // went alone
     this.partition.carrierSent();
@@ -90,6 +101,11 @@ class Stage {
         this.out--;
         this.partition.carrierAnswered();
         break;
+      case 'leadEnds':
+        if (!this.#lead) break;
+        this.#lead = false;
+        this.partition.leadEnded();
+        break;
       case 'endTurn':
         this.clock.endTurn();
         // Work is conserved.
@@ -111,6 +127,7 @@ class Stage {
       this.take({ do: 'endTurn' });
     }
     this.take({ do: 'endTurn' });
+    this.take({ do: 'leadEnds' });
     expect(this.partition.idle).toBe(true);
     expect(this.clock.pending).toBe(0);
     const all = [...this.sent, ...this.removed, ...this.refused].sort((a, b) => a - b);
@@ -128,6 +145,22 @@ describe('partition', () => {
       }),
       { numRuns: 1_000 },
     );
+  });
+
+  test('one goes ahead of nobody, and only where there was no company', () => {
+    let leads = 0;
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom<Step['do']>('add', 'endTurn', 'endTurn', 'leadEnds'), { minLength: 60, maxLength: 120 }),
+        (steps) => {
+          const stage = new Stage();
+          for (const one of steps) stage.take({ do: one, size: 1, which: 0, ms: 0 } as Step);
+          stage.finish();
+          leads += stage.leads;
+        },
+      ),
+    );
+    expect(leads).toBeGreaterThan(0);
   });
 
   test('items leave in the order in which they came, but for those removed', () => {

@@ -20,6 +20,6 @@ describe('coalesce options', () => {
   });
 
   test('names path, rule and value', () => {
-    expect(() => resolveCoalesceOptions({ maxItems: 2.5 })).toThrow('coalesce.maxItems: expected an integer from 2 to 1024, got 2.5');
+    expect(() => resolveCoalesceOptions({ maxItems: 2.5 })).toThrow(/^coalesce\.maxItems: .*2.*1024.*2\.5/);
   });
 });

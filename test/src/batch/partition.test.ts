@@ -156,4 +156,62 @@ describe('partition', () => {
     expect(sent.slice(1).map(({ names }) => names)).toEqual(['bc', 'de', 'fg', 'hi']);
     expect(gated.waiting).toBe(0);
   });
+
+  describe('where calls never have company', () => {
+    /** Sends lone items as calls of their own, as the coalescer does. */
+    function alone(): Partition<Item> {
+      return new Partition<Item>(resolveCoalesceOptions(), clock, (items, reason) => {
+        sent.push({ names: items.map(({ name }) => name).join(''), reason });
+      });
+    }
+    function loneFlushes(of: Partition<Item>, count: number): void {
+      for (let i = 0; i < count; i++) {
+        addAll(of, 'x');
+        clock.endTurn();
+      }
+      sent = [];
+    }
+
+    test('the ninth goes at once', () => {
+      const lonely = alone();
+      loneFlushes(lonely, 7);
+      addAll(lonely, 'h');
+      expect(sent).toEqual([]);
+      clock.endTurn();
+      addAll(lonely, 'i');
+      expect(sent.at(-1)).toEqual({ names: 'i', reason: 'lead' });
+    });
+
+    test('while one is ahead, those behind it wait for each other', () => {
+      const lonely = alone();
+      loneFlushes(lonely, 8);
+      addAll(lonely, 'abc');
+      expect(sent).toEqual([{ names: 'a', reason: 'lead' }]);
+      clock.endTurn();
+      expect(sent.at(-1)).toEqual({ names: 'bc', reason: 'tick' });
+    });
+
+    test('one that met company makes all wait for company again', () => {
+      const lonely = alone();
+      loneFlushes(lonely, 8);
+      addAll(lonely, 'ab');
+      clock.endTurn();
+      lonely.leadEnded();
+      sent = [];
+      addAll(lonely, 'c');
+      expect(sent).toEqual([]);
+      clock.endTurn();
+      expect(sent).toEqual([{ names: 'c', reason: 'tick' }]);
+    });
+
+    test('one that stayed alone lets the next go at once too', () => {
+      const lonely = alone();
+      loneFlushes(lonely, 8);
+      for (const name of ['a', 'b', 'c']) {
+        addAll(lonely, name);
+        lonely.leadEnded();
+      }
+      expect(sent.map(({ reason }) => reason)).toEqual(['lead', 'lead', 'lead']);
+    });
+  });
 });
