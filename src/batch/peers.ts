@@ -46,6 +46,11 @@ export class Peers {
     return this.#capable.size > 0;
   }
 
+  /** True when an endpoint has said that it takes batches. */
+  has(address: string): boolean {
+    return this.#capable.has(address);
+  }
+
   /** What an endpoint can do for a method; undefined: nothing, as far as is known. */
   capability(address: string, method: string): Capability | undefined {
     const capability = this.#capable.get(address);

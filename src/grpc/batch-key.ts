@@ -9,7 +9,7 @@ import type { Entries } from '../batch/codec.ts';
 import { ConfigError } from '../errors.ts';
 import { PREVIOUS_ATTEMPTS_KEY } from '../retry/pushback.ts';
 import type { CallInfo } from './client-call.ts';
-import { isReservedKey, pushEntries } from './metadata.ts';
+import { ACCEPT_KEY, isReservedKey, pushEntries } from './metadata.ts';
 
 /** Keys that differ from call to call by their nature; each item carries its own. */
 const ITEM_KEYS = ['traceparent', 'tracestate', 'grpc-trace-bin', 'baggage', 'x-request-id', PREVIOUS_ATTEMPTS_KEY];
@@ -46,6 +46,7 @@ export class BatchKeys {
     let own: (string | Buffer)[] | undefined;
     const map = metadata.getMap();
     for (const name in map) {
+      if (name === ACCEPT_KEY) continue; // left by an earlier attempt
       const values = metadata.get(name);
       if (this.#itemKeys.has(name)) {
         own ??= [];
@@ -64,6 +65,7 @@ export class BatchKeys {
   shared(metadata: Metadata): Metadata {
     const shared = metadata.clone();
     for (const name of this.#itemKeys) shared.remove(name);
+    shared.remove(ACCEPT_KEY);
     return shared;
   }
 

@@ -10,6 +10,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { EndpointLoad } from '../balance/book.ts';
+import { Asking } from '../batch/asking.ts';
 import type { ResolvedCoalesceOptions } from '../batch/options.ts';
 import { type FlushReason, Partition } from '../batch/partition.ts';
 import { Peers } from '../batch/peers.ts';
@@ -56,6 +57,7 @@ export class ChannelCoalescer implements CoalescerHome {
   readonly #door: Door;
   readonly #channel: ByteChannel;
   readonly #peers: Peers;
+  readonly #asking = new Asking();
   readonly #partitions = new Map<string, Partition<CoalescedCall>>();
   readonly #due: DeadlineQueue<CoalescedCall>;
 
@@ -77,14 +79,16 @@ export class ChannelCoalescer implements CoalescerHome {
     return this.#channel.open(info);
   }
 
-  /** Makes a plain call ask its server whether it takes batches. */
+  /** Makes a plain call ask its server whether it takes batches, if there is something to learn. */
   asksForCapability(metadata: Metadata): void {
-    metadata.set(ACCEPT_KEY, '1');
+    if (this.#asking.asks(this.#door.book?.endpoints, this.#peers.any, this.#isKnown)) metadata.set(ACCEPT_KEY, '1');
   }
+  readonly #isKnown = ({ address }: EndpointLoad): boolean => this.#peers.has(address);
 
   /** A plain call has ended: its trailers may say what its server can do. Our own trailers stop here. */
   learn(info: CallInfo, status: StatusObject): void {
     const said = status.metadata.get(CAPABILITY_KEY)[0];
+    this.#asking.answered(said !== undefined);
     if (typeof said !== 'string') return;
     status.metadata.remove(CAPABILITY_KEY);
     const address = this.#door.book === undefined ? WHOLE_CHANNEL : info.attempt?.picked;
@@ -200,6 +204,7 @@ export class ChannelCoalescer implements CoalescerHome {
       turnedAway: (forMs) => {
         counts.turnedAway++;
         this.#peers.deny(address, info.method, forMs);
+        this.#asking.forget();
       },
       fellBack: () => {
         counts.plain.fallback++;

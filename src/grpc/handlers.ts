@@ -7,6 +7,7 @@ import type { handleUnaryCall, Metadata, Server, sendUnaryData } from '@grpc/grp
 import type { MethodKind } from '../call.ts';
 import { ACCEPT_KEY, CAPABILITY_KEY } from './metadata.ts';
 import { rejectionToError } from './run-unary.ts';
+import { ForwardingServerCall, type ServerCall, type ServerStatus } from './server-call.ts';
 import type { UnaryCodec } from './virtual-call.ts';
 
 /** A handler as `Server.register` takes it: one of grpc-js's four kinds. */
@@ -19,7 +20,7 @@ export interface UnaryMethod extends UnaryCodec {
 }
 
 /** Puts our capability into the trailers of a call that asked for it; returns the trailers to send. */
-export type Advertise = (metadata: Metadata, trailers: Metadata | undefined) => Metadata | undefined;
+export type Advertise = (trailers: Metadata | undefined) => Metadata | undefined;
 
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
@@ -33,11 +34,30 @@ export function guardUnary(handler: handleUnaryCall<unknown, unknown>, advertise
     const asked = call.metadata.get(ACCEPT_KEY).length > 0;
     if (asked) call.metadata.remove(ACCEPT_KEY);
     const respond: sendUnaryData<unknown> = asked
-      ? (error, value, trailer, flags) => callback(error, value, advertise(call.metadata, trailer ?? trailersOf(error)), flags)
+      ? (error, value, trailer, flags) => callback(error, value, advertise(trailer ?? trailersOf(error)), flags)
       : callback;
     const returned: unknown = handler(call, respond);
     if (isThenable(returned)) returned.then(undefined, (reason: unknown) => respond(rejectionToError(reason)));
   };
+}
+
+/** A call of a fused chain: the question and its answer pass below every interceptor of the user. */
+export class AdvertisingCall extends ForwardingServerCall {
+  readonly #advertise: Advertise;
+  #asked = false;
+
+  constructor(lower: ServerCall, advertise: Advertise) {
+    super(lower);
+    this.#advertise = advertise;
+  }
+  override onReceiveMetadata(metadata: Metadata): void {
+    this.#asked = metadata.get(ACCEPT_KEY).length > 0;
+    if (this.#asked) metadata.remove(ACCEPT_KEY);
+    this.upper.onReceiveMetadata(metadata);
+  }
+  override sendStatus(status: ServerStatus): void {
+    this.lower.sendStatus(this.#asked ? { ...status, metadata: this.#advertise(status.metadata ?? undefined) ?? null } : status);
+  }
 }
 
 /** An error's own metadata becomes its trailers; keep it when we add to them. */

@@ -24,7 +24,7 @@ import { UsageError } from '../errors.ts';
 import type { StartServedCarrier } from '../observe/carrier-span.ts';
 import { type BatchLimits, BatchService } from './batch-service.ts';
 import { kindOf } from './door.ts';
-import { type AnyHandler, guardStream, guardUnary, type UnaryMethod, withCapability } from './handlers.ts';
+import { AdvertisingCall, type AnyHandler, guardStream, guardUnary, type UnaryMethod, withCapability } from './handlers.ts';
 import { BATCH_SUFFIX, CAPABILITY_KEY } from './metadata.ts';
 import { type CarrierHost, listBehind, type PortList, PortLists } from './port-lists.ts';
 import type { ServerCall, ServerLayer } from './server-call.ts';
@@ -102,7 +102,8 @@ export class ServerHost implements CarrierHost {
       this.#say(`late:${path}`, `mesh.attach(server) came after addService for ${path}: it is served without batches`);
     }
     const kind = kindOf(definition.requestStream, definition.responseStream);
-    let chain: ServerCall = this.#options.layer({ method: path, kind, item: undefined }, call);
+    const wire = this.#off === undefined && this.#methods.get(path) === 'unary' ? new AdvertisingCall(call, this.#advertise) : call;
+    let chain: ServerCall = this.#options.layer({ method: path, kind, item: undefined }, wire);
     for (const interceptor of this.#options.interceptors ?? []) chain = interceptor(definition, chain);
     return new FusedServerCall(chain);
   };
@@ -174,7 +175,7 @@ export class ServerHost implements CarrierHost {
     return list;
   }
 
-  readonly #advertise = (_metadata: Metadata, trailers: Metadata | undefined): Metadata | undefined => {
+  readonly #advertise = (trailers: Metadata | undefined): Metadata | undefined => {
     if (this.#off !== undefined) return trailers;
     if (this.#ports.size > 0 ? !this.#ports.any : this.#told === undefined) {
       if (this.#ports.size === 0)
