@@ -47,10 +47,11 @@ export interface Outcome {
 
 /** Time a cell may take past its slices before it counts as stuck. */
 const GRACE_MS = 15_000;
-/** Callers while a fresh process warms up. Alone as well: where many callers share a batch, only a lone one makes plain calls. */
-const WARM_CALLERS: readonly number[] = [64, 1];
-/** What an idle machine manages. */
-const WARM_CALLS_PER_MS = 4;
+/** Callers while a fresh process warms up, and the calls it takes. Alone as well: where many callers share a batch, only a lone one makes plain calls. */
+const WARM_UPS: readonly { readonly callers: number; readonly callsPerMs: number; readonly tries: number }[] = [
+  { callers: 64, callsPerMs: 4, tries: 4 },
+  { callers: 1, callsPerMs: 1.5, tries: 2 },
+];
 
 interface Pair {
   readonly variant: VariantName;
@@ -133,11 +134,11 @@ async function startPairs(plan: Plan, faults: string[], live: Set<Child>): Promi
   return pairs.filter((pair) => pair !== undefined);
 }
 
-/** Runs until the code is compiled, which takes calls, not time: on a busy machine up to four times as long. */
+/** Runs until the code is compiled, which takes calls, not time: on a busy machine a few times as long. */
 async function warm({ client }: Pair, warmMs: number): Promise<void> {
-  for (const callers of WARM_CALLERS) {
+  for (const { callers, callsPerMs, tries } of WARM_UPS) {
     let calls = 0;
-    for (let i = 0; i < 4 && calls < warmMs * WARM_CALLS_PER_MS; i++) {
+    for (let i = 0; i < tries && calls < warmMs * callsPerMs; i++) {
       const ran = await client.ask<RunResult>({ do: 'run', callers, warmMs: 0, sliceMs: warmMs }, warmMs + GRACE_MS);
       calls += ran.calls;
     }
