@@ -218,7 +218,7 @@ describe('A6 configuration (R39)', () => {
     [{ retryableCodes: ['OK'] }, 'retry.retryableCodes[0]: OK is no failure'],
     [{ maxAttemps: 3 }, 'retry.maxAttemps: unknown option; did you mean maxAttempts?'],
     [{ hedging: 3 }, 'retry.hedging: unknown option; known are maxAttempts, initialBackoffMs'],
-    [[], 'retry: expected an object, got []'],
+    [[], 'retry: expected an object, got an empty list'],
   ])('refuses %j', (input, message) => {
     expect(() => resolveRetryOptions(input, 'retry')).toThrow(message);
   });
