@@ -47,11 +47,10 @@ export interface Outcome {
 
 /** Time a cell may take past its slices before it counts as stuck. */
 const GRACE_MS = 15_000;
-/** Callers while a fresh process warms up, and the calls it takes. Alone as well: where many callers share a batch, only a lone one makes plain calls. */
-const WARM_UPS: readonly { readonly callers: number; readonly callsPerMs: number; readonly tries: number }[] = [
-  { callers: 64, callsPerMs: 4, tries: 4 },
-  { callers: 1, callsPerMs: 1.5, tries: 2 },
-];
+/** Most callers while a fresh process warms up. */
+const WARM_CALLERS = 64;
+/** Below so many callers a cell wants its own warm-up: where many share a batch, only a lone caller makes plain calls. */
+const FEW_CALLERS = 8;
 
 interface Pair {
   readonly variant: VariantName;
@@ -83,7 +82,7 @@ export async function runRounds(plan: Plan, live: Set<Child>, say: (line: string
           faults.push(`${pair.variant}: ${error instanceof Error ? error.message : String(error)}`);
         }
       };
-      for (const pair of pairs) await attempt(pair, () => warm(pair, plan.warmMs));
+      for (const pair of pairs) await attempt(pair, () => warm(pair, plan));
       for (const callers of plan.callers) {
         for (const pair of shuffled([...pairs], random)) {
           await attempt(pair, async () => cells.push(await measure(pair, callers, rounds, plan.sliceMs)));
@@ -135,11 +134,17 @@ async function startPairs(plan: Plan, faults: string[], live: Set<Child>): Promi
 }
 
 /** Runs until the code is compiled, which takes calls, not time: on a busy machine a few times as long. */
-async function warm({ client }: Pair, warmMs: number): Promise<void> {
-  for (const { callers, callsPerMs, tries } of WARM_UPS) {
+async function warm({ client }: Pair, plan: Plan): Promise<void> {
+  const most = Math.min(WARM_CALLERS, Math.max(...plan.callers));
+  const least = Math.min(...plan.callers);
+  const steps = [
+    ...(most > least ? [{ callers: most, callsPerMs: 4 }] : []),
+    ...(least < FEW_CALLERS || most === least ? [{ callers: least, callsPerMs: 2 }] : []),
+  ];
+  for (const { callers, callsPerMs } of steps) {
     let calls = 0;
-    for (let i = 0; i < tries && calls < warmMs * callsPerMs; i++) {
-      const ran = await client.ask<RunResult>({ do: 'run', callers, warmMs: 0, sliceMs: warmMs }, warmMs + GRACE_MS);
+    for (let i = 0; i < 4 && calls < plan.warmMs * callsPerMs; i++) {
+      const ran = await client.ask<RunResult>({ do: 'run', callers, warmMs: 0, sliceMs: plan.warmMs }, plan.warmMs + GRACE_MS);
       calls += ran.calls;
     }
   }

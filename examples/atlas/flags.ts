@@ -33,7 +33,7 @@ const OPTIONS = {
 
 const DEFAULT_FANOUT = 40;
 /** Some 600 calls a second: far below what two cores can do for grpc-js alone, so that queues are the faults' doing. */
-const DEFAULT_RATE = 15;
+const DEFAULT_RATE = 30;
 /** Pages of a single call need more of them for a percentile. */
 const DEFAULT_RATE_OF_SINGLES = 200;
 /** Below the range that systems hand out for outgoing connections. */

@@ -12,6 +12,7 @@ import { planPage } from './pages.ts';
 import { killAll, type Surroundings } from './processes.ts';
 import { Printer, table } from './report.ts';
 import { DEADLINE_MS, measuredMs, schedule } from './schedule.ts';
+import { AT_A_TIME, WAIT_MS } from './storage.ts';
 import { type Summary, summarize, withChecksums } from './summary.ts';
 import { tracedSurroundings } from './telemetry.ts';
 import { count, verdict } from './verdict.ts';
@@ -108,7 +109,7 @@ function introduce(out: Printer, setting: Omit<Setting, 'around'>): void {
   if (setting.flags.otlp !== null)
     out.line(`Acts 3 and 4 send the trace of every call to ${setting.flags.otlp}; that is part of their CPU.`);
   out.line(
-    'The faults hit replica 1, which is where act 1 has all its calls. Each replica has 8 accesses to its storage at a time, of 2 ms as a rule.',
+    `The faults hit replica 1, which is where act 1 has all its calls. Each replica has ${AT_A_TIME} accesses to its storage at a time, of ${WAIT_MS} ms as a rule.`,
   );
 }
 

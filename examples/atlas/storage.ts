@@ -9,8 +9,8 @@ import { chance } from './chance.ts';
 import type { ReplicaConfig } from './messages.ts';
 
 /** Accesses that a replica has in flight at most, as with a pool of database connections. */
-const AT_A_TIME = 8;
-const WAIT_MS = 2;
+export const AT_A_TIME = 16;
+export const WAIT_MS = 2;
 /** By the seed, one access in fifty takes longer, as after a cache miss. */
 const MISSES = 0.02;
 const MISS_WAIT_MS = 6;
