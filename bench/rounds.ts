@@ -48,7 +48,9 @@ export interface Outcome {
 /** Time a cell may take past its slices before it counts as stuck. */
 const GRACE_MS = 15_000;
 /** Most callers while a fresh process warms up. */
-const WARM_CALLERS = 64;
+const WARM_CALLERS = 256;
+/** Slices of warm-up at least, however many calls fit into them: code that makes more calls a second has no less to compile. */
+const WARM_SLICES = 2;
 /** Below so many callers a cell wants its own warm-up: where many share a batch, only a lone caller makes plain calls. */
 const FEW_CALLERS = 8;
 
@@ -143,7 +145,7 @@ async function warm({ client }: Pair, plan: Plan): Promise<void> {
   ];
   for (const { callers, callsPerMs } of steps) {
     let calls = 0;
-    for (let i = 0; i < 4 && calls < plan.warmMs * callsPerMs; i++) {
+    for (let i = 0; i < WARM_SLICES || (i < 4 && calls < plan.warmMs * callsPerMs); i++) {
       const ran = await client.ask<RunResult>({ do: 'run', callers, warmMs: 0, sliceMs: plan.warmMs }, plan.warmMs + GRACE_MS);
       calls += ran.calls;
     }
@@ -151,7 +153,7 @@ async function warm({ client }: Pair, plan: Plan): Promise<void> {
 }
 
 async function measure(pair: Pair, callers: number, round: number, sliceMs: number): Promise<Cell> {
-  const warmMs = Math.max(50, sliceMs / 4);
+  const warmMs = Math.max(50, sliceMs / 2);
   const before = await pair.server.ask<Usage>({ do: 'usage' }, GRACE_MS);
   const ran = await pair.client.ask<RunResult>({ do: 'run', callers, warmMs, sliceMs }, sliceMs + warmMs + GRACE_MS);
   const after = await pair.server.ask<Usage>({ do: 'usage' }, GRACE_MS);
