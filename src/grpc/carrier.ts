@@ -51,7 +51,8 @@ export class Carrier implements CallListener {
   #headers: Metadata = new Metadata();
   #left: number;
   #answered = false;
-  #framed = false;
+  /** The server has begun to answer, so items may have run: nothing may be sent again on our own account. */
+  #begun = false;
   #over = false;
 
   constructor(
@@ -103,6 +104,7 @@ export class Carrier implements CallListener {
 
   onReceiveMetadata(metadata: Metadata): void {
     this.#headers = metadata;
+    this.#begun = true;
   }
 
   onReceiveMessage(message: unknown): void {
@@ -115,7 +117,7 @@ export class Carrier implements CallListener {
       this.#call?.cancelWithStatus(Code.INTERNAL, 'inmesh: malformed batch reply');
       return;
     }
-    this.#framed = true;
+    this.#begun = true;
     const nowMs = this.#clock.nowMs();
     for (const result of reply.results) this.#settle(result, nowMs);
     this.#firstAnswer();
@@ -154,7 +156,7 @@ export class Carrier implements CallListener {
 
   #fail(status: StatusObject): void {
     const nowMs = this.#clock.nowMs();
-    const untouched = !this.#framed;
+    const untouched = !this.#begun;
     const never = untouched && (this.#neverSent(status) || turnsAway(status.code) || tooLarge(status));
     if (untouched && turnsAway(status.code) && this.#context.started)
       this.#owner.turnedAway(status.code === Code.UNIMPLEMENTED ? undefined : 60_000);
@@ -192,7 +194,7 @@ function turnsAway(code: number): boolean {
   return code === Code.UNIMPLEMENTED || code === Code.PERMISSION_DENIED || code === Code.UNAUTHENTICATED;
 }
 
-/** grpc-js refuses a message over its limit before any handler runs. */
+/** Before any answer: the server refused the batch for its size, no handler ran. After one it would be our own limit for replies. */
 function tooLarge(status: StatusObject): boolean {
   return status.code === Code.RESOURCE_EXHAUSTED && status.details.startsWith('Received message larger than max');
 }

@@ -34,6 +34,30 @@ describe.each(doors)('at door %s', (door) => {
     expect(mesh.stats().client).toMatchObject({ calls: 9, attempts: 9, failed: 0 });
   });
 
+  test("a reply over the client's own limit is no refusal of the server: nothing runs twice (K17, Q23)", async () => {
+    const runs = new Map<string, number>();
+    await using running = await serve({
+      server: new MeshServer(),
+      handlers: {
+        say: (call, callback) => {
+          const { text } = call.request;
+          runs.set(text, (runs.get(text) ?? 0) + 1);
+          callback(null, { text: 'x'.repeat(100) });
+        },
+      },
+    });
+    const mesh = createMesh({ coalesce: 'auto' });
+    using client = new EchoClient({ address: running.address, mesh, door, options: { 'grpc.max_receive_message_length': 1000 } });
+    await client.learn();
+    runs.clear();
+    const texts = Array.from({ length: 40 }, (_, index) => `text ${index}`);
+    const codes = new Set((await client.burst(texts)).map(({ code }) => code));
+    expect(mesh.stats().coalesce.carriers).toBe(1);
+    expect([...runs.values()]).toEqual(texts.map(() => 1));
+    expect([...codes]).toEqual(['RESOURCE_EXHAUSTED']);
+    await mesh.close();
+  });
+
   test('a fleet of which one has no inmesh: batches to the two, plain calls to the one (K13)', async () => {
     let plainCalls = 0;
     await using one = await serve({ server: new MeshServer() });
