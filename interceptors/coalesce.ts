@@ -11,6 +11,7 @@
  * @packageDocumentation
  */
 import type { ResolvedCoalesceOptions } from '../src/batch/options.ts';
+import type { TunnelRule } from '../src/batch/tunnel-rule.ts';
 import type { Clock } from '../src/clock.ts';
 import { BatchKeys } from '../src/grpc/batch-key.ts';
 import type { ByteChannel, CallInfo, ClientInterceptor, Door } from '../src/grpc/client-call.ts';
@@ -30,6 +31,8 @@ export interface CoalesceSettings {
   readonly carrierSpan: StartCarrierSpan;
   readonly counts: CoalesceCounts;
   readonly warn: (line: string) => void;
+  /** Default `never`; only where the balancing is ours. */
+  readonly tunnels?: TunnelRule;
 }
 
 const NO_CHANNEL =
@@ -39,8 +42,8 @@ const FOREIGN_BELOW =
 
 /** The client half. The server half is `ServerHost`. */
 export function coalesceClient(settings: CoalesceSettings): ClientInterceptor {
-  const { options, clock, random, isOn, carrierSpan, counts, warn } = settings;
-  const shared: CoalesceShared = { options, clock, random, keys: new BatchKeys(options.itemMetadata), carrierSpan, counts };
+  const { options, clock, random, isOn, carrierSpan, counts, warn, tunnels = 'never' } = settings;
+  const shared: CoalesceShared = { options, clock, random, keys: new BatchKeys(options.itemMetadata), carrierSpan, counts, tunnels };
   const byDoor = new WeakMap<Door, ChannelCoalescer>();
   let warned = false;
   const coalescerOf = (door: Door, channel: ByteChannel): ChannelCoalescer => {

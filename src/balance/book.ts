@@ -30,6 +30,8 @@ export interface EndpointBook {
   readonly endpoints: readonly EndpointLoad[];
   /** True while an LB policy publishes here. Without one nothing can be concluded from what the book does not say. */
   readonly attached: boolean;
+  /** Has `fn` called with the address of an endpoint that was ready and is not any more, before it comes back. */
+  onLost?(fn: (address: string) => void): void;
   /** Chooses a ready endpoint, avoiding `avoid` while there is another; undefined when none is ready. */
   pick(avoid?: ReadonlySet<string>): EndpointLoad | undefined;
 }

@@ -30,6 +30,7 @@ export class Endpoints implements EndpointBook {
   #endpoints: readonly Endpoint[] = [];
   #ready: readonly Endpoint[] = [];
   #owner: object | undefined;
+  #lost: ((address: string) => void) | undefined;
 
   constructor(rules: BalanceRules, clock: Clock, random: Random) {
     this.#rules = rules;
@@ -66,8 +67,10 @@ export class Endpoints implements EndpointBook {
     for (const address of addresses) next.set(address, next.get(address) ?? this.#recall(address, nowMs));
     for (const [address, endpoint] of this.#byAddress) {
       if (next.has(address)) continue;
+      const { ready } = endpoint;
       endpoint.setReady(false);
       this.#gone.set(address, { endpoint, atMs: nowMs });
+      if (ready) this.#lost?.(address);
     }
     this.#byAddress = next;
     this.#endpoints = [...next.values()];
@@ -80,6 +83,14 @@ export class Endpoints implements EndpointBook {
     if (endpoint === undefined || endpoint.ready === ready) return;
     endpoint.setReady(ready);
     this.#listReady();
+    if (!ready) this.#lost?.(address);
+  }
+  onLost(fn: (address: string) => void): void {
+    const before = this.#lost;
+    this.#lost = (address) => {
+      before?.(address);
+      fn(address);
+    };
   }
   /** The endpoint at an address of the last name resolution. */
   find(address: string): Endpoint | undefined {

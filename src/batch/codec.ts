@@ -1,21 +1,27 @@
 /**
- * Batches on the wire: `BatchRequest` and `BatchReply` of protos/inmesh/v1/batch.proto.
+ * Batches on the wire: `BatchRequest` and `BatchReply` of protos/inmesh/v1/batch.proto, in an envelope and on a tunnel.
  *
  * Written straight into one buffer of the exact size; limits are checked while parsing, before anything is built.
  *
  * @packageDocumentation
  */
+import { type Entries, entriesSize, fieldSize, readEntry, writeBytes, writeEntries } from './entries.ts';
 import { Reader, varintSize, WireError, writeVarint } from './wire.ts';
 
-/** Metadata on the wire, flat: key, value, key, value... A `-bin` key has a Buffer. */
-export type Entries = readonly (string | Buffer)[];
-
-/** One call on its way to the server. Its id is its place in the batch. */
+/** One call on its way to the server. In an envelope its id is its place. */
 export interface WireItem {
   readonly request: Buffer;
   /** Time left when the batch was written, in µs; 0: no deadline. */
   readonly timeoutUs: number;
   readonly metadata: Entries | undefined;
+}
+
+/** One call on a tunnel. */
+export interface FrameItem extends WireItem {
+  /** Unique among the unanswered items of the tunnel. */
+  readonly id: number;
+  /** `/pkg.Service/Method`. */
+  readonly path: string;
 }
 
 /** One answer on its way back. */
@@ -32,88 +38,99 @@ export interface WireResult {
 /** Version of the format that this side speaks. */
 export const WIRE_VERSION = 1;
 
-const lengthOf = (value: string | Buffer): number => (typeof value === 'string' ? Buffer.byteLength(value) : value.length);
-/** Tag of one byte, length, content. */
-const field = (length: number): number => 1 + varintSize(length) + length;
+const EMPTY: Buffer = Buffer.alloc(0);
+const NO_METHODS: readonly string[] = [];
+const NO_IDS: readonly number[] = [];
 
-function entriesSize(entries: Entries | undefined): number {
-  if (entries === undefined) return 0;
-  let size = 0;
-  for (let i = 0; i < entries.length; i += 2) size += field(entrySize(entries, i));
-  return size;
-}
-function entrySize(entries: Entries, i: number): number {
-  return field(lengthOf(entries[i] as string)) + field(lengthOf(entries[i + 1] as string | Buffer));
-}
-
-function writeBytes(buffer: Buffer, at: number, tag: number, value: string | Buffer): number {
-  buffer[at] = tag;
-  const length = lengthOf(value);
-  const position = writeVarint(buffer, at + 1, length);
-  if (typeof value === 'string') buffer.write(value, position, length, 'utf8');
-  else value.copy(buffer, position);
-  return position + length;
-}
-
-function writeEntries(buffer: Buffer, at: number, tag: number, entries: Entries | undefined): number {
-  let position = at;
-  if (entries === undefined) return position;
-  for (let i = 0; i < entries.length; i += 2) {
-    buffer[position++] = tag;
-    position = writeVarint(buffer, position, entrySize(entries, i));
-    position = writeBytes(buffer, position, 0x0a, entries[i] as string);
-    const value = entries[i + 1] as string | Buffer;
-    position = writeBytes(buffer, position, typeof value === 'string' ? 0x12 : 0x1a, value);
-  }
-  return position;
-}
-
-function itemSize(item: WireItem, id: number): number {
+function itemSize(item: WireItem, id: number, method: string): number {
   return (
     (id > 0 ? 1 + varintSize(id) : 0) +
-    field(item.request.length) +
+    fieldSize(item.request.length) +
     (item.timeoutUs > 0 ? 1 + varintSize(item.timeoutUs) : 0) +
-    entriesSize(item.metadata)
+    entriesSize(item.metadata) +
+    (method === '' ? 0 : fieldSize(Buffer.byteLength(method)))
   );
 }
 
-/** The batch as bytes. `maxReplyBytes`: the longest reply message that this side takes. */
+function writeItem(buffer: Buffer, at: number, size: number, item: WireItem, id: number, method: string): number {
+  buffer[at] = 0x12;
+  let position = writeVarint(buffer, at + 1, size);
+  if (id > 0) {
+    buffer[position++] = 0x08;
+    position = writeVarint(buffer, position, id);
+  }
+  position = writeBytes(buffer, position, 0x12, item.request);
+  if (item.timeoutUs > 0) {
+    buffer[position++] = 0x18;
+    position = writeVarint(buffer, position, item.timeoutUs);
+  }
+  position = writeEntries(buffer, position, 0x22, item.metadata);
+  return method === '' ? position : writeBytes(buffer, position, 0x32, method);
+}
+
+/** An envelope as bytes. `maxReplyBytes`: the longest reply message that this side takes. */
 export function encodeRequest(items: readonly WireItem[], maxReplyBytes: number): Buffer {
   const sizes = new Array<number>(items.length);
   let size = 2 + 1 + varintSize(maxReplyBytes);
   for (let id = 0; id < items.length; id++) {
-    const one = itemSize(items[id] as WireItem, id);
+    const one = itemSize(items[id] as WireItem, id, '');
     sizes[id] = one;
-    size += field(one);
+    size += fieldSize(one);
   }
   const buffer = Buffer.allocUnsafe(size);
   buffer[0] = 0x08;
   let position = writeVarint(buffer, 1, WIRE_VERSION);
-  for (let id = 0; id < items.length; id++) {
-    const item = items[id] as WireItem;
-    buffer[position++] = 0x12;
-    position = writeVarint(buffer, position, sizes[id] as number);
-    if (id > 0) {
-      buffer[position++] = 0x08;
-      position = writeVarint(buffer, position, id);
-    }
-    position = writeBytes(buffer, position, 0x12, item.request);
-    if (item.timeoutUs > 0) {
-      buffer[position++] = 0x18;
-      position = writeVarint(buffer, position, item.timeoutUs);
-    }
-    position = writeEntries(buffer, position, 0x22, item.metadata);
-  }
+  for (let id = 0; id < items.length; id++) position = writeItem(buffer, position, sizes[id] as number, items[id] as WireItem, id, '');
   buffer[position++] = 0x20;
   writeVarint(buffer, position, maxReplyBytes);
   return buffer;
 }
 
-/** A parsed batch. `items[i]` has id `ids[i]`. */
+/**
+ * A message of a tunnel: what goes out and what is called back. A method is named where it differs from the item's before.
+ * `maxReplyBytes`: for the first message; 0 leaves it out.
+ */
+export function encodeFrame(items: readonly FrameItem[], cancels: readonly number[], maxReplyBytes = 0): Buffer {
+  const sizes = new Array<number>(items.length);
+  let size = 2 + (maxReplyBytes > 0 ? 1 + varintSize(maxReplyBytes) : 0);
+  let previous = '';
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i] as FrameItem;
+    const one = itemSize(item, item.id, item.path === previous ? '' : item.path);
+    previous = item.path;
+    sizes[i] = one;
+    size += fieldSize(one);
+  }
+  for (const id of cancels) size += 1 + varintSize(id);
+  const buffer = Buffer.allocUnsafe(size);
+  buffer[0] = 0x08;
+  let position = writeVarint(buffer, 1, WIRE_VERSION);
+  previous = '';
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i] as FrameItem;
+    position = writeItem(buffer, position, sizes[i] as number, item, item.id, item.path === previous ? '' : item.path);
+    previous = item.path;
+  }
+  for (const id of cancels) {
+    buffer[position++] = 0x28;
+    position = writeVarint(buffer, position, id);
+  }
+  if (maxReplyBytes > 0) {
+    buffer[position++] = 0x20;
+    writeVarint(buffer, position, maxReplyBytes);
+  }
+  return buffer;
+}
+
+/** A parsed batch, of an envelope or from a tunnel. `items[i]` has id `ids[i]`, and on a tunnel method `methods[i]`. */
 export interface ParsedRequest {
   readonly version: number;
   readonly ids: readonly number[];
   readonly items: readonly WireItem[];
+  /** Empty when no item names one. */
+  readonly methods: readonly string[];
+  /** Items that their callers gave up. */
+  readonly cancels: readonly number[];
   readonly maxReplyBytes: number;
 }
 
@@ -122,6 +139,9 @@ export function decodeRequest(bytes: Buffer, maxItems: number): ParsedRequest {
   const reader = new Reader(bytes);
   const ids: number[] = [];
   const items: WireItem[] = [];
+  let methods: string[] | undefined;
+  let cancels: number[] | undefined;
+  let method = '';
   let version = 0;
   let maxReplyBytes = 0;
   while (reader.position < reader.end) {
@@ -142,64 +162,54 @@ export function decodeRequest(bytes: Buffer, maxItems: number): ParsedRequest {
         else if (at === 0x22) {
           metadata ??= [];
           readEntry(inner, metadata);
-        } else inner.skip(at & 7);
+        } else if (at === 0x32) method = inner.text();
+        else inner.skip(at & 7);
       }
       reader.position = end;
       ids.push(id);
       items.push({ request: request ?? EMPTY, timeoutUs, metadata });
+      if (method !== '') {
+        methods ??= new Array<string>(items.length - 1).fill('');
+        methods.push(method);
+      }
     } else if (tag === 0x08) version = reader.varint();
     else if (tag === 0x20) maxReplyBytes = reader.varint();
-    else reader.skip(tag & 7);
+    else if (tag === 0x28) {
+      cancels ??= [];
+      if (cancels.length >= MAX_CANCELS) throw new WireError(`more than ${MAX_CANCELS} cancellations`);
+      cancels.push(reader.varint());
+    } else reader.skip(tag & 7);
   }
-  return { version, ids, items, maxReplyBytes };
+  return { version, ids, items, methods: methods ?? NO_METHODS, cancels: cancels ?? NO_IDS, maxReplyBytes };
 }
 
-const EMPTY: Buffer = Buffer.alloc(0);
-
-/** Most metadata values of one item or result; HTTP/2's own limit for headers lets fewer through. */
-const MAX_ENTRIES = 1024;
-
-function readEntry(reader: Reader, into: (string | Buffer)[]): void {
-  if (into.length >= 2 * MAX_ENTRIES) throw new WireError(`more than ${MAX_ENTRIES} metadata values`);
-  const end = reader.delimited();
-  const inner = new Reader(reader.buffer, reader.position, end);
-  let key = '';
-  let value: string | Buffer = '';
-  while (inner.position < end) {
-    const tag = inner.varint();
-    if (tag === 0x0a) key = inner.text();
-    else if (tag === 0x12) value = inner.text();
-    else if (tag === 0x1a) value = inner.bytes();
-    else inner.skip(tag & 7);
-  }
-  reader.position = end;
-  into.push(key, value);
-}
+/** More than the unanswered items of any tunnel. */
+const MAX_CANCELS = 65_536;
 
 /** Bytes that one result takes in a reply. */
 export function resultSize(result: WireResult): number {
-  return field(innerResultSize(result));
+  return fieldSize(innerResultSize(result));
 }
 
 function innerResultSize(result: WireResult): number {
   return (
     (result.id > 0 ? 1 + varintSize(result.id) : 0) +
     (result.code !== 0 ? 1 + varintSize(result.code) : 0) +
-    (result.details !== '' ? field(Buffer.byteLength(result.details)) : 0) +
-    (result.response !== undefined ? field(result.response.length) : 0) +
+    (result.details !== '' ? fieldSize(Buffer.byteLength(result.details)) : 0) +
+    (result.response !== undefined ? fieldSize(result.response.length) : 0) +
     entriesSize(result.headers) +
     entriesSize(result.trailers)
   );
 }
 
-/** One reply message. `last`: no more results will come. */
-export function encodeReply(results: readonly WireResult[], last: boolean): Buffer {
-  let size = last ? 2 : 0;
+/** One reply message. `last`: no more results will come. `drain`: no more items are taken. */
+export function encodeReply(results: readonly WireResult[], last: boolean, drain = false): Buffer {
+  let size = (last ? 2 : 0) + (drain ? 2 : 0);
   const sizes = new Array<number>(results.length);
   for (let i = 0; i < results.length; i++) {
     const one = innerResultSize(results[i] as WireResult);
     sizes[i] = one;
-    size += field(one);
+    size += fieldSize(one);
   }
   const buffer = Buffer.allocUnsafe(size);
   let position = 0;
@@ -221,8 +231,12 @@ export function encodeReply(results: readonly WireResult[], last: boolean): Buff
     position = writeEntries(buffer, position, 0x32, result.trailers);
   }
   if (last) {
-    buffer[position] = 0x18;
-    buffer[position + 1] = 1;
+    buffer[position++] = 0x18;
+    buffer[position++] = 1;
+  }
+  if (drain) {
+    buffer[position++] = 0x20;
+    buffer[position] = 1;
   }
   return buffer;
 }
@@ -231,6 +245,8 @@ export function encodeReply(results: readonly WireResult[], last: boolean): Buff
 export interface ParsedReply {
   readonly results: readonly WireResult[];
   readonly last: boolean;
+  /** A tunnel's server takes no more items. */
+  readonly drain: boolean;
 }
 
 /** @throws WireError when the bytes are not a reply, or there are more than `maxResults` results. */
@@ -238,15 +254,17 @@ export function decodeReply(bytes: Buffer, maxResults: number): ParsedReply {
   const reader = new Reader(bytes);
   const results: WireResult[] = [];
   let last = false;
+  let drain = false;
   while (reader.position < reader.end) {
     const tag = reader.varint();
     if (tag === 0x0a) {
       if (results.length >= maxResults) throw new WireError('more results than items');
       results.push(readResult(reader));
     } else if (tag === 0x18) last = reader.varint() !== 0;
+    else if (tag === 0x20) drain = reader.varint() !== 0;
     else reader.skip(tag & 7);
   }
-  return { results, last };
+  return { results, last, drain };
 }
 
 function readResult(reader: Reader): WireResult {

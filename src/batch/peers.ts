@@ -1,5 +1,6 @@
 /**
- * Which endpoints take batches: learned from their own answers, never guessed, forgotten when they say otherwise.
+ * Which endpoints take batches: learned from their own answers, never guessed, forgotten when they say otherwise or their
+ * connection is lost (what comes back may be another version).
  *
  * @packageDocumentation
  */
@@ -10,6 +11,8 @@ import type { Random } from '../random.ts';
 export interface Capability {
   /** Most items it takes in one batch. */
   readonly maxItems: number;
+  /** It takes tunnels. */
+  readonly tunnels: boolean;
 }
 
 /** How long an endpoint that turned a batch away is spared the next one, in ms; with up to a tenth more, so that clients spread. */
@@ -17,16 +20,16 @@ const DENIED_MS = 600_000;
 /** Endpoints remembered; the oldest goes. */
 const MAX_PEERS = 10_000;
 
-/** Reads `1;items=1024`. Undefined: not a version that this side speaks. */
+/** Reads `1;items=1024;tunnels`. Undefined: not a version that this side speaks. */
 export function parseCapability(text: string): Capability | undefined {
-  const [version, ...fields] = text.split(';');
+  const [version, ...fields] = text.split(';').map((field) => field.trim());
   if (version !== '1') return undefined;
   let maxItems = 128;
   for (const field of fields) {
-    const match = /^items=(\d{1,6})$/.exec(field.trim());
+    const match = /^items=(\d{1,6})$/.exec(field);
     if (match !== null) maxItems = Math.max(1, Number(match[1]));
   }
-  return { maxItems };
+  return { maxItems, tunnels: fields.includes('tunnels') };
 }
 
 /** The endpoints of one channel, by address. */
@@ -35,6 +38,7 @@ export class Peers {
   readonly #random: Random;
   readonly #capable = new Map<string, Capability>();
   readonly #denied = new Map<string, number>();
+  #tunnels = 0;
 
   constructor(clock: Clock, random: Random) {
     this.#clock = clock;
@@ -44,6 +48,10 @@ export class Peers {
   /** True when at least one endpoint takes batches. */
   get any(): boolean {
     return this.#capable.size > 0;
+  }
+  /** True when at least one endpoint takes tunnels. */
+  get anyTunnels(): boolean {
+    return this.#tunnels > 0;
   }
 
   /** True when an endpoint has said that it takes batches. */
@@ -66,25 +74,35 @@ export class Peers {
   /** An endpoint's answer carried this. */
   learn(address: string, text: string): void {
     const capability = parseCapability(text);
-    if (capability === undefined) {
-      this.#capable.delete(address);
-    } else if (this.#capable.get(address)?.maxItems !== capability.maxItems) {
-      trim(this.#capable);
-      this.#capable.set(address, capability);
-    }
+    const known = this.#capable.get(address);
+    if (known?.maxItems === capability?.maxItems && known?.tunnels === capability?.tunnels) return;
+    this.#drop(address);
+    if (capability === undefined) return;
+    if (this.#capable.size >= MAX_PEERS) for (const oldest of firstOf(this.#capable)) this.#drop(oldest);
+    this.#capable.set(address, capability);
+    if (capability.tunnels) this.#tunnels++;
   }
 
   /** An endpoint turned a batch of this method away. `forMs`: how long it is spared; the default fits a server without batches. */
   deny(address: string, method: string, forMs: number = DENIED_MS): void {
-    trim(this.#denied);
+    if (this.#denied.size >= MAX_PEERS) for (const oldest of firstOf(this.#denied)) this.#denied.delete(oldest);
     this.#denied.set(`${address} ${method}`, this.#clock.nowMs() + forMs * (1 + 0.1 * this.#random()));
+  }
+
+  /** The connection to an endpoint is lost: whoever comes back there speaks for itself. */
+  forget(address: string): void {
+    this.#drop(address);
+    for (const key of this.#denied.keys()) if (key.startsWith(`${address} `)) this.#denied.delete(key);
+  }
+
+  #drop(address: string): void {
+    if (this.#capable.get(address)?.tunnels === true) this.#tunnels--;
+    this.#capable.delete(address);
   }
 }
 
-function trim(map: Map<string, unknown>): void {
-  if (map.size < MAX_PEERS) return;
-  for (const oldest of map.keys()) {
-    map.delete(oldest);
-    return;
-  }
+/** The oldest key, if there is one: a map lists them in the order in which they were set. */
+function firstOf(map: ReadonlyMap<string, unknown>): readonly string[] {
+  for (const oldest of map.keys()) return [oldest];
+  return [];
 }

@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 import type { CallCredentials, Metadata } from '@grpc/grpc-js';
-import type { Entries } from '../batch/codec.ts';
+import type { Entries } from '../batch/entries.ts';
 import { ConfigError } from '../errors.ts';
 import { PREVIOUS_ATTEMPTS_KEY } from '../retry/pushback.ts';
 import type { CallInfo } from './client-call.ts';
@@ -14,7 +14,7 @@ import { ACCEPT_KEY, isReservedKey, pushEntries } from './metadata.ts';
 /** Keys that differ from call to call by their nature; each item carries its own. */
 const ITEM_KEYS = ['traceparent', 'tracestate', 'grpc-trace-bin', 'baggage', 'x-request-id', PREVIOUS_ATTEMPTS_KEY];
 
-/** A key, and what the item carries itself. */
+/** A key, and what the item carries itself. The method is not in it: in an envelope all items have the same, on a tunnel not. */
 export interface Keyed {
   readonly key: string;
   readonly own: Entries | undefined;
@@ -39,7 +39,7 @@ export class BatchKeys {
   of(info: CallInfo, metadata: Metadata): Keyed | undefined {
     const { waitForReady, cacheableRequest, idempotentRequest, corked } = metadata.getOptions();
     if (waitForReady || cacheableRequest || corked) return undefined;
-    let key = info.method;
+    let key = '';
     if (info.host !== undefined) key += `\nhost ${info.host}`;
     if (info.credentials !== undefined) key += `\ncredentials ${this.#credentialsId(info.credentials)}`;
     if (idempotentRequest) key += '\nidempotent';

@@ -5,29 +5,13 @@
  */
 import { Metadata, type StatusObject } from '@grpc/grpc-js';
 import type { EndpointLoad } from '../balance/book.ts';
-import { decodeReply, encodeRequest, type ParsedReply, type WireItem, type WireResult } from '../batch/codec.ts';
+import { decodeReply, encodeRequest, type ParsedReply, type WireResult } from '../batch/codec.ts';
 import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { AMBIGUOUS_KEY, UNPROCESSED_KEY } from '../errors.ts';
 import type { CarrierSpan } from '../observe/carrier-span.ts';
 import type { AttemptContext, AuthContext, CallListener, ClientCall } from './client-call.ts';
-
-/** grpc-js's default limit for a message it receives. */
-const MAX_REPLY_BYTES = 4 << 20;
-
-/** A call inside a carrier. */
-export interface CarriedItem extends WireItem {
-  /** False once it has ended on this side (cancelled, late). */
-  readonly live: boolean;
-  /** Its answer has come. `headers`: those of the carrier. */
-  answered(result: WireResult, headers: Metadata): void;
-  /** The carrier failed and no answer will come. */
-  failed(status: StatusObject): void;
-  /** The carrier provably never ran this item: it goes out alone. */
-  goAlone(): void;
-  /** The server may have seen this item. */
-  wasSent(): void;
-}
+import { type CarriedItem, type Conveyor, guarded, isDropped, stampTimeouts, turnsAway } from './conveyor.ts';
 
 /** What a carrier tells whoever sent it. */
 export interface CarrierOwner {
@@ -39,7 +23,7 @@ export interface CarrierOwner {
   fellBack(): void;
 }
 
-export class Carrier implements CallListener {
+export class Carrier implements CallListener, Conveyor {
   readonly #items: (CarriedItem | undefined)[];
   readonly #owner: CarrierOwner;
   readonly #clock: Clock;
@@ -73,10 +57,17 @@ export class Carrier implements CallListener {
     this.#sentMs = clock.nowMs();
   }
 
-  /** Sends everything, in this turn. */
-  send(call: ClientCall, metadata: Metadata): void {
+  /** Sends everything, in this turn. `peer`: the endpoint. `maxReplyBytes`: the longest message that the client takes. */
+  send(call: ClientCall, metadata: Metadata, peer: string, maxReplyBytes: number): void {
     this.#call = call;
-    const bytes = encodeRequest(this.#items as CarriedItem[], MAX_REPLY_BYTES);
+    const items = this.#items as CarriedItem[];
+    for (let id = 0; id < items.length; id++) {
+      const item = items[id] as CarriedItem;
+      item.id = id;
+      item.carriedBy(this, peer);
+    }
+    stampTimeouts(items, this.#sentMs);
+    const bytes = encodeRequest(items, maxReplyBytes);
     this.#endpoint?.started(this.#left, this.#sentMs);
     call.start(metadata, this);
     call.startRead();
@@ -85,9 +76,9 @@ export class Carrier implements CallListener {
   }
 
   /** An item ended on this side. The carrier goes on for the others; when none is left it is cancelled. */
-  gone(id: number): void {
-    if (this.#items[id] === undefined) return;
-    this.#items[id] = undefined;
+  gone(item: CarriedItem): void {
+    if (this.#items[item.id] !== item) return;
+    this.#items[item.id] = undefined;
     this.#endpoint?.ended(this.#clock.nowMs(), undefined, false);
     this.#left--;
     if (this.#left === 0 && !this.#over) this.#cancel();
@@ -146,8 +137,7 @@ export class Carrier implements CallListener {
     if (item === undefined) return; // unknown, a duplicate, or given up on this side
     this.#items[result.id] = undefined;
     this.#left--;
-    const dropped = result.code === Code.UNAVAILABLE || result.code === Code.RESOURCE_EXHAUSTED;
-    this.#endpoint?.ended(nowMs, nowMs - this.#sentMs, dropped);
+    this.#endpoint?.ended(nowMs, nowMs - this.#sentMs, isDropped(result.code));
     guarded(() => {
       item.wasSent();
       item.answered(result, this.#headers);
@@ -189,11 +179,6 @@ export class Carrier implements CallListener {
   }
 }
 
-/** The server has no such path, or its policy allows the method but not the batch. Either way nothing has run. */
-function turnsAway(code: number): boolean {
-  return code === Code.UNIMPLEMENTED || code === Code.PERMISSION_DENIED || code === Code.UNAUTHENTICATED;
-}
-
 /** Before any answer: the server refused the batch for its size, no handler ran. After one it would be our own limit for replies. */
 function tooLarge(status: StatusObject): boolean {
   return status.code === Code.RESOURCE_EXHAUSTED && status.details.startsWith('Received message larger than max');
@@ -208,14 +193,3 @@ function finalStatus(status: StatusObject): StatusObject {
 }
 
 const NO_RESULT = 'inmesh: the batch was answered without a result for this call';
-
-/** An app that throws in its callback must not keep its siblings from theirs (case K20); its error still surfaces. */
-function guarded(fn: () => void): void {
-  try {
-    fn();
-  } catch (error) {
-    process.nextTick(() => {
-      throw error;
-    });
-  }
-}

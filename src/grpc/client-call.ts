@@ -62,6 +62,10 @@ export interface Door {
    * pass by them, so then there are none.
    */
   foreignBelow?: boolean | undefined;
+  /** Most bytes of a message that this client takes. Default 4 MiB, grpc-js's own. */
+  readonly maxReplyBytes?: number;
+  /** Has `fn` called when the client closes the channel. */
+  readonly onClose?: (fn: () => void) => void;
   /** Rules of this client alone, where it brought a service config; they stand below the mesh's policy. */
   readonly rules?: PolicyTable | undefined;
 }

@@ -8,6 +8,7 @@ import {
   ChannelCredentials,
   type ChannelInterface,
   type ChannelOptions,
+  type Client,
   type ClientOptions,
   connectivityState,
   type Interceptor,
@@ -24,6 +25,8 @@ import { importServiceConfig } from '../policy/service-config.ts';
 import type { Random } from '../random.ts';
 import { createRawChannel, describeCalls, MeshChannel, RawChannel } from './channel-door.ts';
 import type { ClientInterceptor, Door } from './client-call.ts';
+import { resolveWrapOptions, wrapClient } from './client-door.ts';
+import type { WrapOptions, WrappedClient } from './client-door-types.ts';
 import { asInterceptor, DOOR, type PlacedBehaviour } from './interceptor-door.ts';
 import { localStatus, RefusedCall } from './refuse.ts';
 import { prepareChannelOptions } from './service-config.ts';
@@ -44,6 +47,11 @@ const CONFIG = 'grpc.service_config';
 
 const CLOSED: ClientInterceptor = () => new RefusedCall(localStatus(refusal(Code.UNAVAILABLE, 'client.mesh/closed', 'the mesh is closed')));
 
+const NOT_WRAPPABLE =
+  'mesh.wrap() takes a client on a channel of this mesh: new Greeter(target, credentials, mesh.client()), or { channelOverride: mesh.channel(target, credentials) }';
+const TRANSFORMED = 'mesh.wrap(): this client has a callInvocationTransformer, which its calls would pass by: leave one of the two out';
+const NOT_NONE = "mesh.wrap(): this client was made with interceptors, but { interceptors: 'none' } says that it has none: give the list";
+
 interface Made {
   readonly channel: ChannelInterface;
   readonly door: Door & { readonly channel: RawChannel };
@@ -53,6 +61,8 @@ export class ClientDoors {
   readonly #options: ClientDoorsOptions;
   readonly #made = new Set<Made>();
   readonly #byChannel = new WeakMap<ChannelInterface, Door>();
+  /** Our channels, with the options of the client that each was made for, as far as we saw them. */
+  readonly #ours = new WeakMap<ChannelInterface, ClientOptions>();
   #closed = false;
   #warnedReplaced = false;
 
@@ -61,8 +71,11 @@ export class ClientDoors {
   }
 
   client(own: ClientOptions): ClientOptions {
-    const factory: NonNullable<ClientOptions['channelFactoryOverride']> = (target, credentials, options) =>
-      this.channel(target, credentials, options);
+    const factory: NonNullable<ClientOptions['channelFactoryOverride']> = (target, credentials, options) => {
+      const channel = this.channel(target, credentials, options);
+      this.#ours.set(channel, own);
+      return channel;
+    };
     const transformer = describeCalls(own.callInvocationTransformer);
     return { ...own, [FACTORY]: factory, [TRANSFORMER]: transformer, [`grpc.${FACTORY}`]: factory, [`grpc.${TRANSFORMER}`]: transformer };
   }
@@ -77,7 +90,19 @@ export class ClientDoors {
       door,
     );
     this.#keep({ channel: made, door });
+    this.#ours.set(made, {});
     return made;
+  }
+
+  wrap<C extends Client>(client: C, options: WrapOptions): WrappedClient<C> {
+    const settings = resolveWrapOptions(options);
+    const channel: unknown = typeof client?.getChannel === 'function' ? client.getChannel() : undefined;
+    const own = channel instanceof MeshChannel ? this.#ours.get(channel) : undefined;
+    if (!(channel instanceof MeshChannel) || own === undefined) throw new UsageError(NOT_WRAPPABLE);
+    if (own.callInvocationTransformer !== undefined) throw new UsageError(TRANSFORMED);
+    const { interceptors = [], interceptor_providers = [] } = own;
+    if (options.interceptors === 'none' && interceptors.length + interceptor_providers.length > 0) throw new UsageError(NOT_NONE);
+    return wrapClient(client, channel, settings);
   }
 
   options(own: ClientOptions): ClientOptions {
@@ -140,7 +165,16 @@ export class ClientDoors {
     if (prepared.reason !== undefined && table.balance.explicit && table.balance.policy !== 'off')
       warn(`policy.balance is not in force: ${prepared.reason}`);
     const channel = createRawChannel(target, credentials, prepared.options);
-    return { channel, door: { kind, target, channel: new RawChannel(channel, clock), book: prepared.ours ? book : undefined, rules } };
+    const door = {
+      kind,
+      target,
+      channel: new RawChannel(channel, clock),
+      book: prepared.ours ? book : undefined,
+      rules,
+      onClose: beforeClose(channel),
+      maxReplyBytes: receiveLimit(prepared.options),
+    };
+    return { channel, door };
   }
 
   /** Reads the client's own service config, takes its method part out of the options, and gives the rules that it makes. */
@@ -176,6 +210,23 @@ export class ClientDoors {
       return shown === undefined ? call : { ...call, callOptions: { ...call.callOptions, [DOOR]: shown } };
     };
   }
+}
+
+/** Lets others act before the channel is closed, by whomever: its own method is shadowed on the instance. */
+function beforeClose(channel: ChannelInterface): (fn: () => void) => void {
+  const listeners: (() => void)[] = [];
+  const close = channel.close.bind(channel);
+  channel.close = () => {
+    for (const listener of listeners.splice(0)) listener();
+    close();
+  };
+  return (fn) => listeners.push(fn);
+}
+
+/** The longest message that a client with these options takes; -1 in them is no limit. */
+function receiveLimit(options: ChannelOptions): number {
+  const limit = options['grpc.max_receive_message_length'] ?? 4 << 20;
+  return limit < 0 ? 2 ** 31 - 1 : Math.max(1, limit);
 }
 
 function notOurs(credentials: unknown): UsageError {

@@ -4,16 +4,19 @@
  * @packageDocumentation
  */
 import { Metadata, type StatusObject } from '@grpc/grpc-js';
-import type { Entries, WireResult } from '../batch/codec.ts';
+import type { WireResult } from '../batch/codec.ts';
+import type { Entries } from '../batch/entries.ts';
 import type { Partition, QueueItem } from '../batch/partition.ts';
 import { Code } from '../call.ts';
 import type { DeadlineHandle } from '../deadline/deadline-queue.ts';
 import { REASON_KEY } from '../errors.ts';
 import type { CallRecord } from '../observe/call-record.ts';
-import type { CarriedItem, Carrier } from './carrier.ts';
+
 import type { AuthContext, CallInfo, CallListener, ClientCall, MessageContext, MethodDefinition } from './client-call.ts';
+import type { Conveyor } from './conveyor.ts';
 import { addEntries } from './metadata.ts';
 import { endSoon, plainStatus } from './refuse.ts';
+import type { TunneledItem } from './tunnel.ts';
 
 /** What a call needs of the coalescer of its channel. */
 export interface CoalescerHome {
@@ -31,7 +34,7 @@ export interface CoalescerHome {
 
 const EMPTY: Buffer = Buffer.alloc(0);
 
-export class CoalescedCall implements ClientCall, CallListener, CarriedItem, QueueItem {
+export class CoalescedCall implements ClientCall, CallListener, TunneledItem, QueueItem {
   readonly info: CallInfo;
   readonly #coalescer: CoalescerHome;
   #upper!: CallListener;
@@ -42,7 +45,7 @@ export class CoalescedCall implements ClientCall, CallListener, CarriedItem, Que
   /** The first operation after `start` was a read: the response is unary (what grpc-js's clients do). */
   #readFirst = false;
   #lower: ClientCall | undefined;
-  #carrier: Carrier | undefined;
+  #conveyor: Conveyor | undefined;
   #peer = '';
   #ended = false;
   // As an item:
@@ -50,6 +53,7 @@ export class CoalescedCall implements ClientCall, CallListener, CarriedItem, Que
   size = 0;
   timeoutUs = 0;
   id = 0;
+  sentMs = 0;
   metadata: Entries | undefined = undefined;
   partition: Partition<CoalescedCall> | undefined = undefined;
   expiry: DeadlineHandle<CoalescedCall> | undefined = undefined;
@@ -61,6 +65,12 @@ export class CoalescedCall implements ClientCall, CallListener, CarriedItem, Que
     this.info = info;
   }
 
+  get path(): string {
+    return this.info.method;
+  }
+  get deadlineMs(): number {
+    return this.info.deadlineMs;
+  }
   get request(): Buffer {
     return this.#request;
   }
@@ -127,23 +137,23 @@ export class CoalescedCall implements ClientCall, CallListener, CarriedItem, Que
     }
     if (!this.#finish()) return;
     this.partition?.remove(this);
-    this.#leaveCarrier();
+    this.#leaveConveyor();
     endSoon(this.#upper, plainStatus(code === Code.OK ? Code.CANCELLED : code, details));
   }
   /** The call's own time is over, whatever its carrier does. */
   expire(): void {
     if (!this.#finish()) return;
     const waited = this.partition?.remove(this) === true ? 'client.coalesce/deadline-in-queue' : 'client.coalesce/deadline';
-    this.#leaveCarrier();
+    this.#leaveConveyor();
     const status = plainStatus(Code.DEADLINE_EXCEEDED, 'Deadline exceeded');
     status.metadata.set(REASON_KEY, waited);
     this.#upper.onReceiveStatus(status);
   }
 
-  #leaveCarrier(): void {
-    const carrier = this.#carrier;
-    this.#carrier = undefined;
-    carrier?.gone(this.id);
+  #leaveConveyor(): void {
+    const conveyor = this.#conveyor;
+    this.#conveyor = undefined;
+    conveyor?.gone(this);
   }
 
   /** True once: the call has not ended before. */
@@ -155,10 +165,8 @@ export class CoalescedCall implements ClientCall, CallListener, CarriedItem, Que
     return true;
   }
 
-  /** It is in a carrier now. */
-  carriedBy(carrier: Carrier, id: number, peer: string): void {
-    this.#carrier = carrier;
-    this.id = id;
+  carriedBy(conveyor: Conveyor, peer: string): void {
+    this.#conveyor = conveyor;
     this.#peer = peer;
   }
   wasSent(): void {
@@ -169,7 +177,7 @@ export class CoalescedCall implements ClientCall, CallListener, CarriedItem, Que
   }
   answered(result: WireResult, carrierHeaders: Metadata): void {
     if (!this.#finish()) return;
-    this.#carrier = undefined;
+    this.#conveyor = undefined;
     const upper = this.#upper;
     const answer = readAnswer(result, carrierHeaders, this.info.definition);
     if (answer.headers !== undefined) upper.onReceiveMetadata(answer.headers);
@@ -178,13 +186,13 @@ export class CoalescedCall implements ClientCall, CallListener, CarriedItem, Que
   }
   failed(status: StatusObject): void {
     if (!this.#finish()) return;
-    this.#carrier = undefined;
+    this.#conveyor = undefined;
     this.#upper.onReceiveStatus({ code: status.code, details: status.details, metadata: status.metadata.clone() });
   }
 
   /** Goes out as a plain call. */
   goAlone(): void {
-    this.#carrier = undefined;
+    this.#conveyor = undefined;
     this.info.scope.runInAsyncScope(this.#alone, this);
   }
   #alone(): void {
@@ -236,7 +244,7 @@ export class CoalescedCall implements ClientCall, CallListener, CarriedItem, Que
     return this.#lower?.getPeer() ?? (this.#peer === '' ? this.info.door.target : this.#peer);
   }
   getAuthContext(): AuthContext | null {
-    return this.#lower?.getAuthContext() ?? this.#carrier?.getAuthContext() ?? null;
+    return this.#lower?.getAuthContext() ?? this.#conveyor?.getAuthContext() ?? null;
   }
 }
 

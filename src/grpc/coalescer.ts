@@ -14,6 +14,7 @@ import { Asking } from '../batch/asking.ts';
 import type { ResolvedCoalesceOptions } from '../batch/options.ts';
 import { type FlushReason, Partition } from '../batch/partition.ts';
 import { Peers } from '../batch/peers.ts';
+import { type TunnelRule, tunnelTimes } from '../batch/tunnel-rule.ts';
 import type { Clock } from '../clock.ts';
 import { DeadlineQueue } from '../deadline/deadline-queue.ts';
 import type { StartCarrierSpan } from '../observe/carrier-span.ts';
@@ -24,6 +25,7 @@ import { attemptContext, type ByteChannel, type CallInfo, type ClientCall, type 
 import type { CoalescedCall, CoalescerHome } from './coalesced-call.ts';
 import { withAttempt } from './lb-policy.ts';
 import { ACCEPT_KEY, BATCH_SUFFIX, CAPABILITY_KEY } from './metadata.ts';
+import { type TunnelCounts, Tunnels } from './tunnels.ts';
 
 /** Counts of one mesh, for its statistics. */
 export interface CoalesceCounts {
@@ -33,6 +35,7 @@ export interface CoalesceCounts {
   readonly plain: Record<'no-peer' | 'alone' | 'endpoint' | 'key' | 'queue-full' | 'fallback', number>;
   readonly flushes: Record<FlushReason, number>;
   turnedAway: number;
+  readonly tunnels: TunnelCounts;
 }
 
 /** What all channels of a mesh share. */
@@ -43,14 +46,18 @@ export interface CoalesceShared {
   readonly keys: BatchKeys;
   readonly carrierSpan: StartCarrierSpan;
   readonly counts: CoalesceCounts;
+  readonly tunnels: TunnelRule;
 }
 
+/** grpc-js's default limit for a message it receives. */
+const MAX_REPLY_BYTES = 4 << 20;
 /** Queues kept; past that, new keys go plain until old ones fall idle. */
 const MAX_PARTITIONS = 1024;
 /** Where nobody tells endpoints apart (the balancing is not ours), the channel counts as one. */
 const WHOLE_CHANNEL = '';
 /** Carriers belong to nobody's context. */
 const NOBODY: AsyncResource = new AsyncResource('inmesh.carriers');
+const detached = (fn: () => void): void => NOBODY.runInAsyncScope(fn);
 
 export class ChannelCoalescer implements CoalescerHome {
   readonly #shared: CoalesceShared;
@@ -60,13 +67,47 @@ export class ChannelCoalescer implements CoalescerHome {
   readonly #asking = new Asking();
   readonly #partitions = new Map<string, Partition<CoalescedCall>>();
   readonly #due: DeadlineQueue<CoalescedCall>;
+  readonly #clock: Clock;
+  readonly #tunnels: Tunnels | undefined;
 
   constructor(shared: CoalesceShared, door: Door, channel: ByteChannel) {
     this.#shared = shared;
     this.#door = door;
     this.#channel = channel;
+    this.#clock = detachedClock(shared.clock);
     this.#peers = new Peers(shared.clock, shared.random);
-    this.#due = new DeadlineQueue(shared.clock, (call) => call.expire());
+    this.#due = new DeadlineQueue(this.#clock, (call) => call.expire());
+    // Told first, so that what its tunnels give back finds the endpoint forgotten.
+    door.book?.onLost?.((address) => {
+      this.#peers.forget(address);
+      this.#asking.forget();
+    });
+    this.#tunnels = this.#makeTunnels();
+  }
+
+  #makeTunnels(): Tunnels | undefined {
+    const { book, onClose, maxReplyBytes = MAX_REPLY_BYTES } = this.#door;
+    const { tunnels, options, random, counts } = this.#shared;
+    if (tunnels === 'never' || book === undefined || onClose === undefined) return undefined;
+    const made = new Tunnels({
+      clock: this.#clock,
+      random,
+      counts: counts.tunnels,
+      peers: this.#peers,
+      times: tunnelTimes(tunnels),
+      book,
+      channel: this.#channel,
+      limits: { maxItems: options.maxItems, maxBytes: options.maxBytes, maxReplyBytes },
+      detached,
+      again: (items) => {
+        for (const item of items) this.enqueue(item as CoalescedCall);
+      },
+      fellBack: () => {
+        counts.plain.fallback++;
+      },
+    });
+    onClose(() => made.close());
+    return made;
   }
 
   /** True when some endpoint of this channel is known to take batches. */
@@ -98,19 +139,24 @@ export class ChannelCoalescer implements CoalescerHome {
   /** A whole request is here. */
   enqueue(call: CoalescedCall): void {
     const { keys, counts } = this.#shared;
-    const keyed = keys.of(call.info, call.sentMetadata);
-    const partition = keyed === undefined ? undefined : this.#partition(keyed.key);
-    if (keyed === undefined || partition === undefined) {
+    const { info } = call;
+    const keyed = keys.of(info, call.sentMetadata);
+    if (keyed === undefined) {
       counts.plain.key++;
       call.goAlone();
       return;
     }
     call.metadata = keyed.own;
+    if (call.deadlineMs !== Number.POSITIVE_INFINITY) call.expiry ??= this.#due.add(call, call.deadlineMs);
+    if (this.#tunnels?.take(call, info, keyed.key, () => keys.shared(call.sentMetadata)) === true) return;
+    const partition = this.#partition(`${info.method}\n${keyed.key}`);
+    if (partition === undefined) {
+      counts.plain.key++;
+      call.goAlone();
+      return;
+    }
     call.partition = partition;
-    const { deadlineMs } = call.info;
-    if (deadlineMs !== Number.POSITIVE_INFINITY) call.expiry = this.#due.add(call, deadlineMs);
-    // The turn's end must not run in this caller's context.
-    if (!NOBODY.runInAsyncScope(partition.add, partition, call)) {
+    if (!partition.add(call)) {
       counts.plain['queue-full']++;
       call.goAlone();
     }
@@ -127,7 +173,7 @@ export class ChannelCoalescer implements CoalescerHome {
     let partition = this.#partitions.get(key);
     if (partition !== undefined) return partition;
     if (this.#partitions.size >= MAX_PARTITIONS && !this.#makeRoom()) return undefined;
-    const made = new Partition<CoalescedCall>(this.#shared.options, this.#shared.clock, (items, reason) => this.#send(made, items, reason));
+    const made = new Partition<CoalescedCall>(this.#shared.options, this.#clock, (items, reason) => this.#send(made, items, reason));
     partition = made;
     this.#partitions.set(key, partition);
     return partition;
@@ -179,13 +225,8 @@ export class ChannelCoalescer implements CoalescerHome {
   #carry(partition: Partition<CoalescedCall>, items: CoalescedCall[], endpoint: EndpointLoad | undefined, address: string): void {
     const { clock, counts, carrierSpan, keys } = this.#shared;
     const { info, sentMetadata } = items[0] as CoalescedCall;
-    const nowMs = clock.nowMs();
     let deadlineMs = 0;
-    for (const item of items) {
-      const itemDeadlineMs = item.info.deadlineMs;
-      deadlineMs = Math.max(deadlineMs, itemDeadlineMs);
-      item.timeoutUs = itemDeadlineMs === Number.POSITIVE_INFINITY ? 0 : Math.max(1, Math.ceil((itemDeadlineMs - nowMs) * 1000));
-    }
+    for (const item of items) deadlineMs = Math.max(deadlineMs, item.deadlineMs);
     const method = info.method + BATCH_SUFFIX;
     const context = attemptContext({ pin: endpoint === undefined ? undefined : address, counted: endpoint !== undefined });
     const span = carrierSpan(
@@ -211,7 +252,6 @@ export class ChannelCoalescer implements CoalescerHome {
       },
     };
     const carrier = new Carrier(items, owner, clock, endpoint, context, span);
-    for (let id = 0; id < items.length; id++) (items[id] as CoalescedCall).carriedBy(carrier, id, address);
     const carrierInfo: CallInfo = {
       ...info,
       method,
@@ -223,7 +263,8 @@ export class ChannelCoalescer implements CoalescerHome {
       attempt: context,
       record: undefined,
     };
-    NOBODY.runInAsyncScope(() => carrier.send(this.#channel.open(carrierInfo), metadata));
+    const { maxReplyBytes = MAX_REPLY_BYTES } = this.#door;
+    detached(() => carrier.send(this.#channel.open(carrierInfo), metadata, address, maxReplyBytes));
   }
 }
 
@@ -235,5 +276,16 @@ export function emptyCounts(): CoalesceCounts {
     plain: { 'no-peer': 0, alone: 0, endpoint: 0, key: 0, 'queue-full': 0, fallback: 0 },
     flushes: { lead: 0, tick: 0, full: 0, bytes: 0, answer: 0, hold: 0 },
     turnedAway: 0,
+    tunnels: { opened: 0, open: 0, frames: 0, items: 0 },
+  };
+}
+
+/** The same clock, whose callbacks belong to nobody's context. */
+function detachedClock(clock: Clock): Clock {
+  return {
+    nowMs: () => clock.nowMs(),
+    wallMs: () => clock.wallMs(),
+    setTimer: (fn, delayMs) => NOBODY.runInAsyncScope(() => clock.setTimer(fn, delayMs)),
+    endOfTurn: (fn) => NOBODY.runInAsyncScope(clock.endOfTurn, clock, fn),
   };
 }

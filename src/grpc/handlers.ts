@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import type { handleUnaryCall, Metadata, Server, sendUnaryData } from '@grpc/grpc-js';
+import type { handleUnaryCall, Metadata, Server, ServerInterceptor, sendUnaryData } from '@grpc/grpc-js';
 import type { MethodKind } from '../call.ts';
 import { ACCEPT_KEY, CAPABILITY_KEY } from './metadata.ts';
 import { rejectionToError } from './run-unary.ts';
@@ -17,6 +17,8 @@ export type AnyHandler = Parameters<Server['register']>[1];
 export interface UnaryMethod extends UnaryCodec {
   readonly path: string;
   readonly handler: handleUnaryCall<unknown, unknown>;
+  /** What grpc-js shows an interceptor. */
+  readonly definition: Parameters<ServerInterceptor>[0];
 }
 
 /** Puts our capability into the trailers of a call that asked for it; returns the trailers to send. */

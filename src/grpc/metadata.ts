@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import type { Metadata } from '@grpc/grpc-js';
-import type { Entries } from '../batch/codec.ts';
+import type { Entries } from '../batch/entries.ts';
 import { PREVIOUS_ATTEMPTS_KEY } from '../retry/pushback.ts';
 
 /** Asks a server to say whether it takes batches. */
@@ -13,6 +13,17 @@ export const ACCEPT_KEY = 'inmesh-accept';
 export const CAPABILITY_KEY = 'inmesh-capability';
 /** Suffix of the path that takes batches of a method. */
 export const BATCH_SUFFIX = 'InmeshBatch';
+/** The path that takes tunnels. */
+export const TUNNEL_PATH = '/inmesh.v1.Tunnel/Open';
+/** Initial metadata of a tunnel's server: how many unanswered items it takes. */
+export const WINDOW_KEY = 'inmesh-window';
+/** `inmesh-reason` of an item that came when its tunnel took no more. */
+export const DRAINING_REASON = 'server.tunnel/draining';
+
+/** True for the paths of carriers, which meet no interceptor themselves: their items do. */
+export function isCarrierPath(path: string): boolean {
+  return path.endsWith(BATCH_SUFFIX) || path === TUNNEL_PATH;
+}
 
 /** True for keys that only we and gRPC itself may set; they are never taken from an item. */
 export function isReservedKey(key: string): boolean {

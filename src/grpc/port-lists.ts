@@ -6,7 +6,7 @@
  * @packageDocumentation
  */
 import { experimental, ServerCredentials, ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
-import { BATCH_SUFFIX } from './metadata.ts';
+import { isCarrierPath } from './metadata.ts';
 import type { ServerCall } from './server-call.ts';
 import { FusedServerCall } from './server-door.ts';
 
@@ -21,6 +21,7 @@ export interface CarrierHost {
 
 interface Known {
   readonly list: PortList;
+  readonly inner: ServerCredentials;
   readonly hosts: Set<CarrierHost>;
 }
 
@@ -35,9 +36,9 @@ export function serverCredentialsWithInterceptors(
   credentials: ServerCredentials,
   interceptors: readonly ServerInterceptor[],
 ): ServerCredentials {
-  const known: Known = { list: [...interceptors], hosts: new Set() };
+  const known: Known = { list: [...interceptors], inner: credentials, hosts: new Set() };
   const all: ServerInterceptor = (definition, call) => {
-    if (definition.path.endsWith(BATCH_SUFFIX)) {
+    if (isCarrierPath(definition.path)) {
       const { localPort } = call.getConnectionInfo();
       for (const host of known.hosts) {
         if (host.takesCarrier(definition.path, localPort, known.list)) return new FusedServerCall(call);
@@ -59,8 +60,20 @@ export function listBehind(credentials: ServerCredentials, host: CarrierHost): P
     known.hosts.add(host);
     return known.list;
   }
+  return carriesInterceptors(credentials) ? undefined : NONE;
+}
+
+function carriesInterceptors(credentials: ServerCredentials): boolean {
   const WithInterceptors = experimental.createServerCredentialsWithInterceptors(ServerCredentials.createInsecure(), []).constructor;
-  return credentials instanceof WithInterceptors ? undefined : NONE;
+  return credentials instanceof WithInterceptors;
+}
+
+/** Whether these credentials mean TLS; undefined when interceptors that we were not told of hide it. */
+export function isSecure(credentials: ServerCredentials): boolean | undefined {
+  const known = KNOWN.get(credentials);
+  if (known !== undefined) return isSecure(known.inner);
+  if (carriesInterceptors(credentials)) return undefined;
+  return !(credentials instanceof ServerCredentials.createInsecure().constructor);
 }
 
 const same = (a: PortList | undefined, b: PortList | undefined): boolean => a === b || (a?.length === 0 && b?.length === 0);

@@ -8,16 +8,20 @@ import type { Clock } from '../clock.ts';
 import { UsageError } from '../errors.ts';
 import type { StartServedCarrier } from '../observe/carrier-span.ts';
 import type { BatchLimits } from './batch-service.ts';
+import type { PortSecurity } from './port-security.ts';
 import type { ServerLayer } from './server-call.ts';
 import { ServerHost, type ServerHostOptions } from './server-host.ts';
 
 export interface ServerDoorsOptions {
   readonly layer: ServerLayer;
   readonly carriers: boolean;
+  readonly tunnels: boolean;
   readonly limits: BatchLimits;
   readonly carrierSpan: StartServedCarrier;
   readonly clock: Clock;
   readonly warn: (line: string) => void;
+  /** Learns which ports are TLS. With it servers made elsewhere are refused: the guard that asks would not stand in front of them. */
+  readonly ports?: PortSecurity | undefined;
 }
 
 /** Lists that a user names for a server made elsewhere. */
@@ -25,6 +29,9 @@ interface Lists {
   readonly interceptors?: readonly ServerInterceptor[];
   readonly credentialInterceptors?: readonly ServerInterceptor[];
 }
+
+const NOT_GUARDED =
+  'mesh.attach(server): policy.server.authorization would not be in force on a server made elsewhere; make it with mesh.server(), or put authorizationServerInterceptor() into its list and leave the policy out here';
 
 export class ServerDoors {
   readonly #options: ServerDoorsOptions;
@@ -51,6 +58,7 @@ export class ServerDoors {
     }
     const host = this.#hostFor(given);
     host.attach(server);
+    this.#options.ports?.watch(server);
     if (host.carriersOff !== undefined) this.#options.warn(`no batches are served: ${host.carriersOff}`);
   }
 
@@ -76,18 +84,21 @@ export class ServerDoors {
   }
 
   #host(part: Pick<ServerHostOptions, 'interceptors' | 'fused' | 'credentialInterceptors'>): ServerHost {
+    if (!part.fused && this.#options.ports !== undefined) throw new UsageError(NOT_GUARDED);
     const host = new ServerHost({ ...this.#options, ...part });
     this.#hosts.add(host);
     return host;
   }
 
-  stats(): { carriers: number; items: number } {
+  stats(): { carriers: number; tunnels: number; items: number } {
     let carriers = 0;
+    let tunnels = 0;
     let items = 0;
     for (const { stats } of this.#hosts) {
       carriers += stats.carriers;
+      tunnels += stats.tunnels;
       items += stats.items;
     }
-    return { carriers, items };
+    return { carriers, tunnels, items };
   }
 }

@@ -25,10 +25,15 @@ import type { StartServedCarrier } from '../observe/carrier-span.ts';
 import { type BatchLimits, BatchService } from './batch-service.ts';
 import { kindOf } from './door.ts';
 import { AdvertisingCall, type AnyHandler, guardStream, guardUnary, type UnaryMethod, withCapability } from './handlers.ts';
-import { BATCH_SUFFIX, CAPABILITY_KEY } from './metadata.ts';
+import { type Chain, ItemRunner } from './item-runner.ts';
+import { BATCH_SUFFIX, CAPABILITY_KEY, TUNNEL_PATH } from './metadata.ts';
 import { type CarrierHost, listBehind, type PortList, PortLists } from './port-lists.ts';
 import type { ServerCall, ServerLayer } from './server-call.ts';
 import { FusedServerCall } from './server-door.ts';
+import { TunnelService, type TunnelStream } from './tunnel-service.ts';
+
+/** Unanswered items that one tunnel may have. */
+const TUNNEL_WINDOW = 1024;
 
 /** Servers that have been attached, so that none is twice. */
 const ATTACHED = new WeakSet<Server>();
@@ -54,6 +59,8 @@ export interface ServerHostOptions {
   readonly credentialInterceptors: readonly ServerInterceptor[] | undefined;
   /** False: no carriers, by policy. */
   readonly carriers: boolean;
+  /** False: no tunnels, by policy. */
+  readonly tunnels: boolean;
   readonly limits: BatchLimits;
   readonly carrierSpan: StartServedCarrier;
   readonly clock: Clock;
@@ -67,17 +74,23 @@ export class ServerHost implements CarrierHost {
   /** Carriers that came through our own fused interceptor, with the port they came by. */
   readonly #seen = new WeakMap<Metadata, ReturnType<ServerCall['getConnectionInfo']>>();
   readonly #said = new Set<string>();
+  readonly #unary = new Map<string, UnaryMethod>();
   readonly #batches: BatchService;
+  readonly #tunnels: TunnelService;
   readonly #capability: string;
   #attached = false;
+  #tunnelsServed = false;
   #off: string | undefined;
   /** The list for ports that were bound before we could see it; undefined: not told. */
   #told: readonly ServerInterceptor[] | undefined;
 
   constructor(options: ServerHostOptions) {
     this.#options = options;
-    this.#batches = new BatchService(options.clock, options.limits, options.carrierSpan);
-    this.#capability = `1;items=${options.limits.maxItems}`;
+    const { clock, limits } = options;
+    const runner = new ItemRunner(clock);
+    this.#batches = new BatchService(clock, limits, options.carrierSpan, runner);
+    this.#tunnels = new TunnelService(clock, { ...limits, window: TUNNEL_WINDOW }, runner);
+    this.#capability = `1;items=${limits.maxItems}${options.tunnels ? ';tunnels' : ''}`;
     this.#told = options.credentialInterceptors;
     if (!options.carriers) this.#off = 'policy.server.carriers is false';
     else if (options.interceptors === undefined) this.#off = 'the interceptors of this server are not known';
@@ -87,14 +100,18 @@ export class ServerHost implements CarrierHost {
   get carriersOff(): string | undefined {
     return this.#attached ? this.#off : 'mesh.attach(server) was not called';
   }
-  get stats(): { readonly carriers: number; readonly items: number } {
-    return { carriers: this.#batches.carriers, items: this.#batches.items };
+  get stats(): { readonly carriers: number; readonly tunnels: number; readonly items: number } {
+    const { carriers, items } = this.#batches;
+    return { carriers, tunnels: this.#tunnels.tunnels, items: items + this.#tunnels.items };
   }
 
   /** The one interceptor of a server made with `mesh.server()`: our layers, then the user's, for every call but carriers. */
   readonly interceptor: ServerInterceptor = (definition, call) => {
     const { path } = definition;
-    if (this.#attached && path.endsWith(BATCH_SUFFIX) && this.#methods.has(path.slice(0, -BATCH_SUFFIX.length))) {
+    if (
+      this.#attached &&
+      (path === TUNNEL_PATH || (path.endsWith(BATCH_SUFFIX) && this.#methods.has(path.slice(0, -BATCH_SUFFIX.length))))
+    ) {
       // The carrier itself meets nothing: each of its items meets everything.
       return new FusedServerCall(call, (metadata) => this.#seen.set(metadata, call.getConnectionInfo()));
     }
@@ -135,7 +152,16 @@ export class ServerHost implements CarrierHost {
       const guarded = guardUnary(handler as handleUnaryCall<unknown, unknown>, this.#advertise);
       if (!register(name, guarded as AnyHandler, serialize, deserialize, type)) return false;
       this.#methods.set(name, kind);
-      const method: UnaryMethod = { path: name, handler: guarded, serialize, deserialize };
+      this.#serveTunnels(register);
+      const definition = {
+        path: name,
+        requestStream: false,
+        responseStream: false,
+        responseSerialize: serialize,
+        requestDeserialize: deserialize,
+      };
+      const method: UnaryMethod = { path: name, handler: guarded, serialize, deserialize, definition };
+      this.#unary.set(name, method);
       register(name + BATCH_SUFFIX, this.#carrierHandler(method) as AnyHandler, identity as LooseSerialize, identity, 'serverStream');
       return true;
     };
@@ -143,6 +169,7 @@ export class ServerHost implements CarrierHost {
     server.unregister = (name: string): boolean => {
       if (this.#methods.get(name) === 'unary') unregister(name + BATCH_SUFFIX);
       this.#methods.delete(name);
+      this.#unary.delete(name);
       return unregister(name);
     };
     server.bindAsync = (address: string, credentials: ServerCredentials, callback: (error: Error | null, port: number) => void): void => {
@@ -151,6 +178,16 @@ export class ServerHost implements CarrierHost {
         if (error === null) this.#ports.add(address.startsWith('unix:') ? undefined : port, list);
         callback(error, port);
       });
+    };
+    const tryShutdown = server.tryShutdown.bind(server);
+    server.tryShutdown = (callback) => {
+      tryShutdown(callback);
+      this.#tunnels.drain();
+    };
+    const drain = server.drain.bind(server);
+    server.drain = (port, graceTimeMs) => {
+      drain(port, graceTimeMs);
+      this.#tunnels.drain();
     };
     server.createConnectionInjector = (credentials: ServerCredentials) => {
       const list = this.#listOf(credentials, 'a connection injector');
@@ -161,7 +198,23 @@ export class ServerHost implements CarrierHost {
 
   /** Carriers of a method of ours, at a port whose list is this one: the list has nothing to say to them, only to their items. */
   takesCarrier(path: string, port: number | undefined, list: PortList): boolean {
-    return this.#off === undefined && this.#methods.get(path.slice(0, -BATCH_SUFFIX.length)) === 'unary' && this.#ports.at(port) === list;
+    const ours = path === TUNNEL_PATH || this.#methods.get(path.slice(0, -BATCH_SUFFIX.length)) === 'unary';
+    return this.#off === undefined && ours && this.#ports.at(port) === list;
+  }
+
+  /** With the first method: a server that is only attached stays as it was. */
+  #serveTunnels(register: LooseRegister): void {
+    if (this.#tunnelsServed) return;
+    this.#tunnelsServed = true;
+    const handler = (stream: TunnelStream): void => {
+      const fromPort = this.#options.tunnels ? this.#admit(stream, 'a tunnel') : undefined;
+      if (fromPort === undefined) {
+        if (!this.#options.tunnels) stream.emit('error', { code: Code.UNIMPLEMENTED, details: 'inmesh: no tunnels here' });
+        return;
+      }
+      this.#tunnels.serve(stream, (path) => this.#unary.get(path), this.#chain(fromPort.list), fromPort.connection);
+    };
+    register(TUNNEL_PATH, handler as AnyHandler, identity as LooseSerialize, identity, 'bidi');
   }
 
   #listOf(credentials: ServerCredentials, where: string): PortList | undefined {
@@ -189,41 +242,42 @@ export class ServerHost implements CarrierHost {
   };
 
   #carrierHandler(method: UnaryMethod): (stream: ServerWritableStream<Buffer, Buffer>) => void {
-    const { path, serialize, deserialize } = method;
-    const definition = {
-      path,
-      requestStream: false,
-      responseStream: false,
-      responseSerialize: serialize,
-      requestDeserialize: deserialize,
-    } as const;
     return (stream) => {
-      const why = this.#off ?? this.#foreign(stream.metadata);
-      if (why !== undefined) {
-        this.#say(`off:${why}`, `a batch of ${path} was turned away: ${why}`);
-        stream.emit('error', { code: Code.UNIMPLEMENTED, details: `inmesh: no batches here: ${why}` });
-        return;
-      }
-      const connection = this.#seen.get(stream.metadata) ?? {};
-      const fromPort = this.#listFor(connection.localPort);
-      if (fromPort === undefined) {
-        stream.emit('error', { code: Code.UNIMPLEMENTED, details: 'inmesh: no batches on this port' });
-        return;
-      }
-      stream.metadata.remove(CAPABILITY_KEY);
-      this.#batches.serve(
-        stream,
-        method,
-        (_method, call, item) => {
-          let chain: ServerCall = call;
-          for (const interceptor of fromPort) chain = interceptor(definition, chain);
-          if (this.#options.fused) chain = this.#options.layer({ method: path, kind: 'unary', item }, chain);
-          for (const interceptor of this.#options.interceptors ?? []) chain = interceptor(definition, chain);
-          return chain;
-        },
-        connection,
-      );
+      const admitted = this.#admit(stream, `a batch of ${method.path}`);
+      if (admitted !== undefined) this.#batches.serve(stream, method, this.#chain(admitted.list), admitted.connection);
     };
+  }
+
+  /** The chain that a call of its own meets which comes by a port with this list. */
+  #chain(fromPort: PortList): Chain {
+    return ({ path, definition }, call, item) => {
+      let chain: ServerCall = call;
+      for (const interceptor of fromPort) chain = interceptor(definition, chain);
+      if (this.#options.fused) chain = this.#options.layer({ method: path, kind: 'unary', item }, chain);
+      for (const interceptor of this.#options.interceptors ?? []) chain = interceptor(definition, chain);
+      return chain;
+    };
+  }
+
+  /** Ends a carrier that may not be served; else says what its items must meet. */
+  #admit(
+    stream: CarrierStream,
+    what: string,
+  ): { readonly list: PortList; readonly connection: ReturnType<ServerCall['getConnectionInfo']> } | undefined {
+    const why = this.#off ?? this.#foreign(stream.metadata);
+    if (why !== undefined) {
+      this.#say(`off:${why}`, `${what} was turned away: ${why}`);
+      stream.emit('error', { code: Code.UNIMPLEMENTED, details: `inmesh: no batches here: ${why}` });
+      return undefined;
+    }
+    const connection = this.#seen.get(stream.metadata) ?? {};
+    const list = this.#listFor(connection.localPort);
+    if (list === undefined) {
+      stream.emit('error', { code: Code.UNIMPLEMENTED, details: 'inmesh: no batches on this port' });
+      return undefined;
+    }
+    stream.metadata.remove(CAPABILITY_KEY);
+    return { list, connection };
   }
 
   /** A server whose interceptor is ours shows us every carrier first; one that did not belongs to another server. */
@@ -244,6 +298,8 @@ export class ServerHost implements CarrierHost {
     this.#options.warn(line);
   }
 }
+
+type CarrierStream = Pick<TunnelStream, 'metadata'> & { emit(event: 'error', error: object): unknown };
 
 function identity(bytes: Buffer): Buffer {
   return bytes;

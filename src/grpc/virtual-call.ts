@@ -33,6 +33,7 @@ export interface ResultSink {
 
 export class VirtualServerCall implements ServerCall {
   readonly id: number;
+  readonly requestBytes: number;
   readonly #carrier: CarrierFacts;
   readonly #codec: UnaryCodec;
   readonly #deadline: Deadline;
@@ -61,6 +62,7 @@ export class VirtualServerCall implements ServerCall {
     this.#codec = codec;
     this.#metadata = metadata;
     this.#request = request;
+    this.requestBytes = request.length;
     this.#deadline = deadline;
     this.#sink = sink;
   }

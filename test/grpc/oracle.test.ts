@@ -15,6 +15,7 @@ import {
   type SayOptions,
   serve,
 } from '../support/loopback.ts';
+import { coalesceIn, forms, openTunnel } from './pair.ts';
 
 const CALLS = 2_000;
 const SEED = 20_261;
@@ -104,19 +105,23 @@ beforeAll(async () => {
 });
 afterAll(() => running.kill());
 
-describe.each(doors)('at door %s', (door) => {
+describe.each(doors.flatMap((door) => forms.map((form) => ({ door, form }))))('at door $door, in $form', ({ door, form }) => {
   test(`${CALLS} random calls have the same outcomes direct and coalesced (K1)`, async () => {
-    ran.clear();
-    const mesh = createMesh({ coalesce: 'auto' });
+    const mesh = createMesh({ coalesce: coalesceIn(form) });
     using client = new EchoClient({ address: running.address, mesh, door });
     await client.learn();
+    if (form === 'tunnel') await openTunnel(mesh, client);
+    ran.clear();
+    const before = mesh.stats();
     const outcomes = await run(client, calls, seededRandom(SEED));
     for (const [i, outcome] of outcomes.entries()) expect(outcome).toEqual(expected[i]);
     expect([...ran.values()].filter((times) => times !== 1)).toEqual([]);
     expect(ran.size).toBe(CALLS);
     const { coalesce, client: counts } = mesh.stats();
-    expect(coalesce.items).toBeGreaterThan(CALLS / 2);
-    expect(coalesce.carriers).toBeLessThan(coalesce.items / 2);
-    expect(counts).toMatchObject({ calls: CALLS + 1, active: 0, retries: 0 });
+    const { items, messages } =
+      form === 'tunnel' ? { ...coalesce.tunnels, messages: coalesce.tunnels.frames } : { ...coalesce, messages: coalesce.carriers };
+    expect(items).toBeGreaterThan(CALLS / 2);
+    expect(messages).toBeLessThan(items / 2);
+    expect(counts).toMatchObject({ calls: CALLS + before.client.calls, active: 0, retries: 0 });
   });
 });

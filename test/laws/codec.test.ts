@@ -10,13 +10,14 @@ import { describe, expect, test } from 'vitest';
 import {
   decodeReply,
   decodeRequest,
-  type Entries,
+  encodeFrame,
   encodeReply,
   encodeRequest,
   resultSize,
   type WireItem,
   type WireResult,
 } from '../../src/batch/codec.ts';
+import type { Entries } from '../../src/batch/entries.ts';
 import { varintSize, WireError, writeVarint } from '../../src/batch/wire.ts';
 
 const MAX = 2 ** 53;
@@ -94,7 +95,7 @@ describe('batch request', () => {
     fc.assert(
       fc.property(items, fc.nat(), (batch, maxReplyBytes) => {
         const parsed = decodeRequest(encodeRequest(batch, maxReplyBytes), MANY);
-        expect(parsed).toEqual({ version: 1, ids: batch.map((_, id) => id), items: batch, maxReplyBytes });
+        expect(parsed).toEqual({ version: 1, ids: batch.map((_, id) => id), items: batch, methods: [], cancels: [], maxReplyBytes });
       }),
     );
   });
@@ -131,6 +132,8 @@ describe('batch request', () => {
           version: 1,
           ids: batch.map((_, id) => id),
           items: batch,
+          methods: batch.map(() => '/not/for-envelopes'),
+          cancels: [],
           maxReplyBytes,
         });
       }),
@@ -142,7 +145,7 @@ describe('batch request', () => {
     const unknown = Buffer.from([0x78, 0xff, 0x01, 0x79, 1, 2, 3, 4, 5, 6, 7, 8, 0x7a, 2, 9, 9, 0x7d, 1, 2, 3, 4]);
     const known: WireItem = { request: Buffer.from('r'), timeoutUs: 7, metadata: undefined };
     const parsed = decodeRequest(Buffer.concat([unknown, encodeRequest([known], 5), unknown]), 10);
-    expect(parsed).toEqual({ version: 1, ids: [0], items: [known], maxReplyBytes: 5 });
+    expect(parsed).toEqual({ version: 1, ids: [0], items: [known], methods: [], cancels: [], maxReplyBytes: 5 });
   });
 
   test('a limit on items holds while parsing', () => {
@@ -174,12 +177,63 @@ function expectCheapRefusal(decode: () => unknown, words: string): void {
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(50 << 20);
 }
 
+describe('tunnel frame', () => {
+  const frameItem = fc.record({
+    request: bytes,
+    timeoutUs: size,
+    metadata: entries,
+    id: fc.nat(2 ** 32 - 1),
+    path: fc.constantFrom('/a.B/C', '/a.B/D', '/a.Other/Größe'),
+  });
+  const frame = fc.array(frameItem, { maxLength: 40 });
+  const ids = fc.array(fc.nat(2 ** 32 - 1), { maxLength: 20 });
+
+  test('what is encoded is decoded: ids, methods, cancellations (K1, K22)', () => {
+    fc.assert(
+      fc.property(frame, ids, (batch, cancels) => {
+        expect(decodeRequest(encodeFrame(batch, cancels), MANY)).toEqual({
+          version: 1,
+          ids: batch.map(({ id }) => id),
+          items: batch.map(({ request, timeoutUs, metadata }) => ({ request, timeoutUs, metadata })),
+          methods: batch.map(({ path }) => path),
+          cancels,
+          maxReplyBytes: 0,
+        });
+      }),
+    );
+  });
+
+  test('protobuf reads what we write; a method stands where it changes', () => {
+    fc.assert(
+      fc.property(frame, ids, (batch, cancels) => {
+        const read = fromBinary(BatchRequest, encodeFrame(batch, cancels)) as unknown as {
+          items: { id: number; method: string }[];
+          cancels: number[];
+        };
+        expect(read.items.map(({ method }) => method)).toEqual(batch.map(({ path }, i) => (path === batch[i - 1]?.path ? '' : path)));
+        expect(read.items.map(({ id }) => id)).toEqual(batch.map(({ id }) => id));
+        expect(read.cancels).toEqual(cancels);
+      }),
+    );
+  });
+
+  test('too many cancellations are refused while parsing', () => {
+    const many = encodeFrame([], new Array<number>(70_000).fill(1));
+    expect(() => decodeRequest(many, MANY)).toThrow('more than 65536 cancellations');
+  });
+
+  test('a reply says that no more items are taken', () => {
+    expect(decodeReply(encodeReply([], false, true), MANY)).toEqual({ results: [], last: false, drain: true });
+    expect(fromBinary(BatchReply, encodeReply([], true, true))).toMatchObject({ last: true, drain: true });
+  });
+});
+
 describe('batch reply', () => {
   test('what is encoded is decoded, and resultSize says how long it is (K1)', () => {
     fc.assert(
       fc.property(results, fc.boolean(), (batch, last) => {
         const encoded = encodeReply(batch, last);
-        expect(decodeReply(encoded, MANY)).toEqual({ results: batch, last });
+        expect(decodeReply(encoded, MANY)).toEqual({ results: batch, last, drain: false });
         expect(encoded.length).toBe(batch.reduce((sum, one) => sum + resultSize(one), last ? 2 : 0));
       }),
     );

@@ -4,9 +4,11 @@
  *
  *     node --expose-gc test/soak/run.ts [calls in all, default 100000] [seed, default 1]
  */
+
 import { createMesh } from '../../src/mesh.ts';
 import { MeshServer } from '../../src/mesh-server.ts';
 import { seededRandom } from '../../src/random.ts';
+import { coalesceIn, type Form, forms } from '../grpc/pair.ts';
 import { type Door, doors, EchoClient, serve } from '../support/loopback.ts';
 import { type Book, load, moody } from './load.ts';
 
@@ -33,13 +35,13 @@ function check(name: string, holds: boolean, seen: unknown): void {
 }
 const once = ({ told }: Book): boolean => told.every((times) => times === 1);
 
-async function soak(door: Door, coalesce: 'auto' | 'never', calls: number): Promise<void> {
-  const name = `${door}, coalesce ${coalesce}`;
+async function soak(door: Door, form: 'never' | Form, calls: number): Promise<void> {
+  const name = `${door}, ${form === 'never' ? 'no batches' : `in ${form}s`}`;
   const random = seededRandom(seed);
   const serving = createMesh({ server: { bulkhead: { slots: 100, queue: 1000 } } });
   const running = await serve({ server: new MeshServer({ mesh: serving }), handlers: moody });
   const mesh = createMesh({
-    coalesce,
+    coalesce: form === 'never' ? 'never' : coalesceIn(form),
     defaults: { bulkhead: { slots: 96, queue: 8 }, retryPolicy: { initialBackoff: '0.002s' }, timeout: '10s' },
     retryBudget: { ratio: 1 },
   });
@@ -68,15 +70,16 @@ async function soak(door: Door, coalesce: 'auto' | 'never', calls: number): Prom
     [0, 1, 4, 9].every((code) => (book.codes[code] ?? 0) > calls / 200),
     book.codes,
   );
-  if (coalesce === 'auto') check(`${name}: batches`, stats.coalesce.items > calls / 10, stats.coalesce);
+  const items = form === 'tunnel' ? stats.coalesce.tunnels.items : stats.coalesce.items;
+  if (form !== 'never') check(`${name}: batches`, items > calls / 10, stats.coalesce);
   await mesh.close();
   running.kill();
   const heap = (after.heapMb - before.heapMb).toFixed(1);
   console.log(
-    `${name}: ${calls} calls in ${seconds.toFixed(1)} s, codes ${JSON.stringify(book.codes)}, heap ${heap} MB, retries ${stats.client.retries}, items ${stats.coalesce.items}`,
+    `${name}: ${calls} calls in ${seconds.toFixed(1)} s, codes ${JSON.stringify(book.codes)}, heap ${heap} MB, retries ${stats.client.retries}, items ${items}`,
   );
 }
 
-for (const door of doors) for (const coalesce of ['never', 'auto'] as const) await soak(door, coalesce, Math.ceil(total / 4));
+for (const door of doors) for (const form of ['never', ...forms] as const) await soak(door, form, Math.ceil(total / (3 * doors.length)));
 for (const fault of faults) console.error(fault);
 process.exitCode = faults.length > 0 ? 1 : 0;

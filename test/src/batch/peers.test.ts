@@ -32,14 +32,14 @@ describe('peers', () => {
     expect(peers.capability('a', '/s/M')).toBeUndefined();
     peers.learn('a', '1;items=5');
     expect(peers.any).toBe(true);
-    expect(peers.capability('a', '/s/M')).toEqual({ maxItems: 5 });
+    expect(peers.capability('a', '/s/M')).toEqual({ maxItems: 5, tunnels: false });
     expect(peers.capability('b', '/s/M')).toBeUndefined();
   });
 
   test('take the latest word, also one that they do not understand', () => {
     peers.learn('a', '1;items=5');
     peers.learn('a', '1;items=6');
-    expect(peers.capability('a', '/s/M')).toEqual({ maxItems: 6 });
+    expect(peers.capability('a', '/s/M')).toEqual({ maxItems: 6, tunnels: false });
     peers.learn('a', '2;items=5');
     expect(peers.capability('a', '/s/M')).toBeUndefined();
   });
@@ -60,6 +60,28 @@ describe('peers', () => {
     peers.deny('a', '/s/M', 100);
     clock.advance(110);
     expect(peers.capability('a', '/s/M')).toBeDefined();
+  });
+
+  test('know who takes tunnels', () => {
+    peers.learn('a', '1;items=5');
+    expect(peers.anyTunnels).toBe(false);
+    peers.learn('a', '1;items=5;tunnels');
+    expect([peers.anyTunnels, peers.capability('a', 't')?.tunnels]).toEqual([true, true]);
+    peers.learn('a', '1;items=5;tunnels');
+    peers.learn('a', '1;items=5');
+    expect(peers.anyTunnels).toBe(false);
+  });
+
+  test('forget an endpoint whose connection is lost, what it can do and what it turned away', () => {
+    peers.learn('a', '1;tunnels');
+    peers.learn('b', '1');
+    peers.deny('a', '/s/M');
+    peers.deny('b', '/s/M');
+    peers.forget('a');
+    expect([peers.has('a'), peers.has('b'), peers.anyTunnels]).toEqual([false, true, false]);
+    peers.learn('a', '1');
+    expect(peers.capability('a', '/s/M')).toBeDefined();
+    expect(peers.capability('b', '/s/M')).toBeUndefined();
   });
 
   test('forget the oldest beyond ten thousand', () => {

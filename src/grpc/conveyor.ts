@@ -1,0 +1,73 @@
+/**
+ * What envelopes and tunnels have in common: the item that they carry, and how their own fate becomes its.
+ *
+ * @packageDocumentation
+ */
+import { Metadata, type StatusObject } from '@grpc/grpc-js';
+import type { WireItem, WireResult } from '../batch/codec.ts';
+import { Code } from '../call.ts';
+import { AMBIGUOUS_KEY } from '../errors.ts';
+import type { AuthContext } from './client-call.ts';
+
+/** Takes calls along. */
+export interface Conveyor {
+  /** An item ended on this side. */
+  gone(item: CarriedItem): void;
+  getAuthContext(): AuthContext | null;
+}
+
+/** A call that travels with others. */
+export interface CarriedItem extends WireItem {
+  id: number;
+  timeoutUs: number;
+  /** On `Clock.nowMs`; `Infinity`: none. */
+  readonly deadlineMs: number;
+  /** False once it has ended on this side (cancelled, late). */
+  readonly live: boolean;
+  /** It travels now. `peer`: the endpoint. */
+  carriedBy(conveyor: Conveyor, peer: string): void;
+  /** Its answer has come. `headers`: those of the carrier. */
+  answered(result: WireResult, headers: Metadata): void;
+  /** The carrier failed and no answer will come. */
+  failed(status: StatusObject): void;
+  /** The server provably never ran this item: it goes out alone. */
+  goAlone(): void;
+  /** The server may have seen this item. */
+  wasSent(): void;
+}
+
+/** Writes down how long each item has left. */
+export function stampTimeouts(items: readonly CarriedItem[], nowMs: number): void {
+  for (const item of items) {
+    const { deadlineMs } = item;
+    item.timeoutUs = deadlineMs === Number.POSITIVE_INFINITY ? 0 : Math.max(1, Math.ceil((deadlineMs - nowMs) * 1000));
+  }
+}
+
+/** The server has no such path, or its policy allows the method but not the carrier. Either way nothing has run. */
+export function turnsAway(code: number): boolean {
+  return code === Code.UNIMPLEMENTED || code === Code.PERMISSION_DENIED || code === Code.UNAUTHENTICATED;
+}
+
+/** An item's own status that says the endpoint could not do its work. */
+export function isDropped(code: number): boolean {
+  return code === Code.UNAVAILABLE || code === Code.RESOURCE_EXHAUSTED;
+}
+
+/** What an item ends with when its tunnel broke: the stream is ours, so whatever code it had, the endpoint was lost. */
+export function lostStatus(status: StatusObject, peer: string): StatusObject {
+  const metadata = new Metadata();
+  metadata.set(AMBIGUOUS_KEY, '1');
+  return { code: Code.UNAVAILABLE, details: `inmesh: the tunnel to ${peer} broke: ${status.details}`, metadata };
+}
+
+/** An app that throws in its callback must not keep its siblings from theirs (case K20); its error still surfaces. */
+export function guarded(fn: () => void): void {
+  try {
+    fn();
+  } catch (error) {
+    process.nextTick(() => {
+      throw error;
+    });
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Starts the items of a carrier, each as a call of its own: its metadata over the carrier's, its own deadline, the same
+ * interceptors, the same handler.
+ *
+ * @packageDocumentation
+ */
+import type { Metadata } from '@grpc/grpc-js';
+import type { WireItem } from '../batch/codec.ts';
+import { Code } from '../call.ts';
+import type { Clock } from '../clock.ts';
+import { DeadlineQueue } from '../deadline/deadline-queue.ts';
+import type { UnaryMethod } from './handlers.ts';
+import { overlayItemEntries } from './metadata.ts';
+import { runUnary } from './run-unary.ts';
+import type { ServerCall } from './server-call.ts';
+import { type CarrierFacts, type ResultSink, VirtualServerCall } from './virtual-call.ts';
+
+/** Makes the chain of interceptors above an item, the very one that a call of its own meets. */
+export type Chain = (method: UnaryMethod, call: ServerCall, item: { index: number; size: number }) => ServerCall;
+
+/** What all items of a carrier share. */
+export interface SharedFacts extends CarrierFacts {
+  readonly metadata: Metadata;
+  /** The carrier's own deadline, as grpc-js tells it; `Infinity`: none. */
+  readonly deadline: number;
+}
+
+export class ItemRunner {
+  readonly #clock: Clock;
+  readonly #due: DeadlineQueue<VirtualServerCall>;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#due = new DeadlineQueue(clock, (call) => call.abort(Code.DEADLINE_EXCEEDED, 'Deadline exceeded'));
+  }
+
+  /** Never throws: what an interceptor throws ends its own call. `onCall` has the call before anything runs. */
+  start(
+    item: WireItem,
+    id: number,
+    place: { index: number; size: number },
+    method: UnaryMethod,
+    carrier: SharedFacts,
+    chain: Chain,
+    sink: ResultSink,
+    onCall: (call: VirtualServerCall) => void,
+  ): void {
+    const metadata = carrier.metadata.clone();
+    let bad = false;
+    try {
+      overlayItemEntries(metadata, item.metadata);
+    } catch {
+      bad = true;
+    }
+    const leftMs = item.timeoutUs / 1000;
+    const deadline = leftMs > 0 ? Math.min(carrier.deadline, this.#clock.wallMs() + leftMs) : carrier.deadline;
+    const call = new VirtualServerCall(id, carrier, method, metadata, item.request, deadline, sink);
+    onCall(call);
+    if (bad) {
+      call.abort(Code.INVALID_ARGUMENT, 'inmesh: an item with metadata that it may not carry');
+      return;
+    }
+    if (leftMs > 0) call.expiry = this.#due.add(call, this.#clock.nowMs() + leftMs);
+    try {
+      runUnary(method.path, method.handler, chain(method, call, place));
+    } catch (error) {
+      // An interceptor threw: its own call ends and no other. The error surfaces as it does from a call of its own.
+      call.abort(Code.UNKNOWN, 'Unknown error');
+      process.nextTick(() => {
+        throw error;
+      });
+    }
+  }
+
+  /** The call has ended: its time is not watched any more. */
+  ended(call: VirtualServerCall): void {
+    if (call.expiry !== undefined) this.#due.remove(call.expiry);
+  }
+}

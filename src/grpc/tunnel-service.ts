@@ -1,0 +1,244 @@
+/**
+ * The server end of tunnels: items of any method on one long-lived stream, each run as a call of its own.
+ *
+ * A tunnel ends when its client closes its half, or when the server is shut down: then the client is told, what was taken is
+ * answered, and the stream ends with OK. So OK means that nothing was lost, and an unmodified `tryShutdown()` need not wait.
+ *
+ * @packageDocumentation
+ */
+import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
+import { decodeRequest, encodeReply, type ParsedRequest, WIRE_VERSION, type WireResult } from '../batch/codec.ts';
+import { WireError } from '../batch/wire.ts';
+import { Code } from '../call.ts';
+import type { Clock } from '../clock.ts';
+import { REASON_KEY, UNPROCESSED_KEY } from '../errors.ts';
+import { codeOf, DEFAULT_REPLY_BYTES } from './batch-service.ts';
+import type { UnaryMethod } from './handlers.ts';
+import type { Chain, ItemRunner, SharedFacts } from './item-runner.ts';
+import { ACCEPT_KEY, DRAINING_REASON, WINDOW_KEY } from './metadata.ts';
+import { ResultWriter } from './result-writer.ts';
+import type { CarrierFacts, ResultSink, VirtualServerCall } from './virtual-call.ts';
+
+export type TunnelStream = ServerDuplexStream<Buffer, Buffer>;
+
+/** What a tunnel may be asked to carry. */
+export interface TunnelLimits {
+  /** Most items of one message. */
+  readonly maxItems: number;
+  /** Most unanswered items of one tunnel. */
+  readonly window: number;
+}
+
+/** While so many bytes of requests are unanswered, no more is read. */
+const MAX_UNANSWERED_BYTES = 16 << 20;
+/** How long a shut-down server waits for a client to close its half once everything is answered. */
+const LAST_WORD_MS = 100;
+
+export class TunnelService {
+  readonly #clock: Clock;
+  readonly #limits: TunnelLimits;
+  readonly #runner: ItemRunner;
+  readonly #open = new Set<ServedTunnel>();
+  /** Tunnels taken and items run, for statistics. */
+  tunnels = 0;
+  items = 0;
+
+  constructor(clock: Clock, limits: TunnelLimits, runner: ItemRunner) {
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#runner = runner;
+  }
+
+  serve(stream: TunnelStream, find: (path: string) => UnaryMethod | undefined, chain: Chain, connection: CarrierFacts['connection']): void {
+    this.tunnels++;
+    const tunnel = new ServedTunnel(stream, this.#limits, this.#clock, this.#runner, { find, chain, connection });
+    this.#open.add(tunnel);
+    tunnel.onItems = (count) => {
+      this.items += count;
+    };
+    tunnel.onEnd = () => this.#open.delete(tunnel);
+    tunnel.open();
+  }
+
+  /** The server takes no more calls: every tunnel ends once it has answered what it took. */
+  drain(): void {
+    for (const tunnel of this.#open) tunnel.drain();
+  }
+}
+
+/** Where items go. */
+interface Dispatch {
+  readonly find: (path: string) => UnaryMethod | undefined;
+  readonly chain: Chain;
+  readonly connection: CarrierFacts['connection'];
+}
+
+class ServedTunnel implements ResultSink {
+  readonly #stream: TunnelStream;
+  readonly #limits: TunnelLimits;
+  readonly #clock: Clock;
+  readonly #runner: ItemRunner;
+  readonly #dispatch: Dispatch;
+  readonly #writer: ResultWriter;
+  readonly #calls = new Map<number, VirtualServerCall>();
+  readonly #idle = (): boolean => this.#calls.size === 0;
+  readonly #keep = (call: VirtualServerCall): void => {
+    this.#calls.set(call.id, call);
+  };
+  #shared: SharedFacts | undefined;
+  #bytes = 0;
+  #draining = false;
+  #halfClosed = false;
+  #over = false;
+  onItems: (count: number) => void = () => {};
+  onEnd: () => void = () => {};
+
+  constructor(stream: TunnelStream, limits: TunnelLimits, clock: Clock, runner: ItemRunner, dispatch: Dispatch) {
+    this.#stream = stream;
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#runner = runner;
+    this.#dispatch = dispatch;
+    this.#writer = new ResultWriter(stream, clock, () => false);
+  }
+
+  open(): void {
+    const stream = this.#stream;
+    stream.metadata.remove(ACCEPT_KEY);
+    stream.on('data', (bytes: Buffer) => this.#receive(bytes));
+    stream.on('end', () => {
+      this.#halfClosed = true;
+      this.#endIfDone();
+    });
+    stream.on('cancelled', () => this.#cancelled());
+    stream.on('error', () => this.#cancelled());
+    const headers = new Metadata();
+    headers.set(WINDOW_KEY, String(this.#limits.window));
+    stream.sendMetadata(headers);
+  }
+
+  drain(): void {
+    if (this.#draining || this.#over) return;
+    this.#draining = true;
+    this.#writer.flush();
+    this.#stream.write(encodeReply([], false, true));
+    this.#endIfDone();
+  }
+
+  finished(call: VirtualServerCall, result: WireResult): void {
+    this.#runner.ended(call);
+    this.#calls.delete(call.id);
+    this.#release(call.requestBytes);
+    this.#writer.push(result, this.#calls.size === 0);
+    this.#endIfDone();
+  }
+
+  #receive(bytes: Buffer): void {
+    if (this.#over) return;
+    let batch: ParsedRequest;
+    try {
+      batch = decodeRequest(bytes, this.#limits.maxItems);
+    } catch (error) {
+      this.#fail(codeOf(error), error instanceof WireError ? error.message : 'malformed message');
+      return;
+    }
+    if (batch.version !== WIRE_VERSION) {
+      this.#fail(Code.UNIMPLEMENTED, `tunnel version ${batch.version} is not served`);
+      return;
+    }
+    for (const id of batch.cancels) this.#calls.get(id)?.abort(Code.CANCELLED, 'Cancelled');
+    if (batch.items.length === 0) return;
+    const shared = this.#facts(batch.maxReplyBytes);
+    this.onItems(batch.items.length);
+    this.#writer.during(() => this.#start(batch, shared), this.#idle);
+    this.#endIfDone();
+  }
+
+  #start({ items, ids, methods }: ParsedRequest, shared: SharedFacts): void {
+    const { find, chain } = this.#dispatch;
+    let path = '';
+    let method: UnaryMethod | undefined;
+    for (let i = 0; i < items.length && !this.#over; i++) {
+      const item = items[i] as (typeof items)[number];
+      const id = ids[i] as number;
+      const named = methods[i] ?? '';
+      if (named !== path) {
+        path = named;
+        method = find(named);
+      }
+      if (this.#calls.has(id)) {
+        this.#fail(Code.INVALID_ARGUMENT, 'two items with one id');
+      } else if (this.#draining) {
+        this.#refuse(id, Code.UNAVAILABLE, 'the server is shutting down', DRAINING_REASON);
+      } else if (method === undefined) {
+        // grpc-js's own words for a path that it does not know.
+        this.#answer(id, Code.UNIMPLEMENTED, `The server does not implement the method ${path}`);
+      } else if (this.#calls.size >= this.#limits.window) {
+        this.#refuse(id, Code.RESOURCE_EXHAUSTED, 'more unanswered items than the window', 'server.tunnel/window');
+      } else {
+        this.#bytes += item.request.length;
+        if (this.#bytes > MAX_UNANSWERED_BYTES) this.#stream.pause();
+        this.#runner.start(item, id, { index: i, size: items.length }, method, shared, chain, this, this.#keep);
+      }
+    }
+  }
+
+  #facts(maxReplyBytes: number): SharedFacts {
+    if (this.#shared !== undefined) return this.#shared;
+    const stream = this.#stream;
+    const limit = maxReplyBytes > 0 ? maxReplyBytes : DEFAULT_REPLY_BYTES;
+    this.#writer.limit(limit);
+    this.#shared = {
+      peer: stream.getPeer(),
+      host: stream.getHost(),
+      call: stream,
+      connection: this.#dispatch.connection,
+      maxReplyBytes: limit,
+      metadata: stream.metadata,
+      deadline: Number(stream.getDeadline()),
+    };
+    return this.#shared;
+  }
+
+  #refuse(id: number, code: number, details: string, reason: string): void {
+    this.#answer(id, code, `inmesh: ${details}`, [REASON_KEY, reason, UNPROCESSED_KEY, '1']);
+  }
+
+  #answer(id: number, code: number, details: string, trailers?: readonly string[]): void {
+    this.#writer.push({ id, code, details, response: undefined, headers: undefined, trailers }, this.#calls.size === 0);
+  }
+
+  #release(bytes: number): void {
+    this.#bytes -= bytes;
+    if (this.#bytes <= MAX_UNANSWERED_BYTES / 2 && this.#stream.isPaused()) this.#stream.resume();
+  }
+
+  #endIfDone(): void {
+    if (this.#over || this.#calls.size > 0 || this.#writer.holds) return;
+    if (this.#halfClosed) this.#end();
+    else if (this.#draining) this.#clock.setTimer(() => this.#calls.size === 0 && this.#end(), LAST_WORD_MS);
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.onEnd();
+    this.#stream.end();
+  }
+
+  /** The peer broke the contract: nothing on this tunnel goes on. */
+  #fail(code: number, details: string): void {
+    this.#cancelled();
+    const metadata = new Metadata();
+    metadata.set(REASON_KEY, 'server.tunnel/refused');
+    this.#stream.emit('error', { code, details: `inmesh: ${details}`, metadata });
+  }
+
+  #cancelled(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.onEnd();
+    this.#writer.drop();
+    for (const call of [...this.#calls.values()]) call.abort(Code.CANCELLED, 'Cancelled');
+  }
+}
