@@ -14,6 +14,14 @@ export interface Certificates {
   readonly ca: Buffer;
   readonly server: KeyPair;
   readonly client: KeyPair;
+  /** One more certificate of the same authority, with these names and no others. */
+  issue(commonName: string, names: AltNames): KeyPair;
+}
+
+/** Names in a certificate besides its subject. */
+export interface AltNames {
+  readonly uris?: readonly string[];
+  readonly dns?: readonly string[];
 }
 
 const SEQUENCE = 0x30;
@@ -51,12 +59,24 @@ interface Request {
   readonly publicKey: KeyObject;
   readonly signWith: KeyObject;
   readonly authority: boolean;
+  /** Default: localhost and 127.0.0.1. */
+  readonly names?: AltNames;
+}
+
+function altNames(names: AltNames | undefined): Buffer[] {
+  const { uris = [], dns = [] } = names ?? { dns: ['localhost'] };
+  const all = [
+    ...dns.map((one) => der(0x82, Buffer.from(one))),
+    ...uris.map((one) => der(0x86, Buffer.from(one))),
+    ...(names === undefined ? [der(0x87, Buffer.from([127, 0, 0, 1]))] : []),
+  ];
+  return all.length === 0 ? [] : [extension(SUBJECT_ALT_NAME, der(SEQUENCE, ...all))];
 }
 
 function certificate(request: Request): Buffer {
   const extensions = [
     extension(BASIC_CONSTRAINTS, request.authority ? der(SEQUENCE, der(BOOLEAN, Buffer.from([0xff]))) : der(SEQUENCE)),
-    extension(SUBJECT_ALT_NAME, der(SEQUENCE, der(0x82, Buffer.from('localhost')), der(0x87, Buffer.from([127, 0, 0, 1])))),
+    ...altNames(request.names),
   ];
   const toBeSigned = der(
     SEQUENCE,
@@ -85,7 +105,7 @@ export function makeCertificates(): Certificates {
     signWith: authority.privateKey,
     authority: true,
   });
-  const leaf = (subject: string): KeyPair => {
+  const leaf = (subject: string, names?: AltNames): KeyPair => {
     const own = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
     const cert = certificate({
       subject,
@@ -93,8 +113,9 @@ export function makeCertificates(): Certificates {
       publicKey: own.publicKey,
       signWith: authority.privateKey,
       authority: false,
+      ...(names === undefined ? {} : { names }),
     });
     return { cert, key: Buffer.from(own.privateKey.export({ type: 'pkcs8', format: 'pem' })) };
   };
-  return { ca, server: leaf('inmesh test server'), client: leaf('inmesh test client') };
+  return { ca, server: leaf('inmesh test server'), client: leaf('inmesh test client'), issue: leaf };
 }
