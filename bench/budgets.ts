@@ -17,9 +17,9 @@ export interface Budget {
   readonly variants: readonly VariantName[];
   /** Callers at a time. */
   readonly callers: number;
-  /** Calls per second (more is better) or median latency (less is better). */
-  readonly metric: 'rate' | 'p50';
-  /** Least ratio for `rate`, greatest for `p50`. */
+  /** Calls per second (more is better), median latency or the server's CPU per call (less is better). */
+  readonly metric: 'rate' | 'p50' | 'serverCpu';
+  /** Least ratio for `rate`, greatest for the others. */
   readonly target: number;
 }
 
@@ -27,7 +27,12 @@ export interface Budget {
 export const BUDGETS: readonly Budget[] = [
   { variants: ['empty-interceptors', 'empty-channel'], callers: 64, metric: 'rate', target: 0.97 },
   { variants: ['default-interceptors', 'default-channel', 'default-both'], callers: 64, metric: 'rate', target: 0.93 },
-  { variants: ['coalesce-interceptors', 'coalesce-channel'], callers: 256, metric: 'rate', target: 4.5 },
+  { variants: ['coalesce-interceptors', 'coalesce-channel'], callers: 256, metric: 'rate', target: 5 },
+  { variants: ['tunnel-interceptors', 'tunnel-channel'], callers: 256, metric: 'rate', target: 6.5 },
+  { variants: ['coalesce-wrap'], callers: 256, metric: 'rate', target: 9 },
+  { variants: ['tunnel-wrap'], callers: 256, metric: 'rate', target: 16 },
+  { variants: ['tunnel-channel', 'tunnel-wrap'], callers: 1, metric: 'rate', target: 2 },
+  { variants: ['tunnel-three'], callers: 256, metric: 'serverCpu', target: 0.25 },
   {
     variants: ['default-interceptors', 'default-channel', 'default-both', 'coalesce-interceptors', 'coalesce-channel'],
     callers: 1,

@@ -3,9 +3,8 @@
  *
  * @packageDocumentation
  */
-import { credentials } from '@grpc/grpc-js';
 import { closedLoop } from './closed-loop.ts';
-import { type Call, Echo, sayOf } from './echo.ts';
+import { type Call, makeClient, sayOf } from './echo.ts';
 import { cpuUs, type Order, type RunOrder, type RunResult, tell } from './protocol.ts';
 import { type BatchCounts, type ClientSetup, VARIANTS, type VariantName } from './variants.ts';
 
@@ -25,7 +24,7 @@ async function run(order: RunOrder, call: Call, counts: () => BatchCounts): Prom
 }
 
 function serve(setup: ClientSetup, port: string): void {
-  const call = sayOf(new Echo(`127.0.0.1:${port}`, credentials.createInsecure(), setup.options));
+  const call = sayOf(makeClient(`127.0.0.1:${port}`, setup));
   const counts = setup.counts ?? (() => NO_BATCHES);
   process.on('message', (order: Order) => {
     if (order.do === 'run') void run(order, call, counts).then(tell);

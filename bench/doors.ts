@@ -1,6 +1,6 @@
 /**
- * Our two doors without the mesh around them: with nothing behind them (what a door itself costs), or, over a fake
- * channel, with the stack of `createMesh()`.
+ * Our doors without the mesh around them: with nothing behind them (what a door itself costs), or, over a fake channel, with
+ * the stack of `createMesh()`.
  *
  * @packageDocumentation
  */
@@ -9,12 +9,14 @@ import { noCounts } from '../interceptors/count.ts';
 import { clientStack } from '../interceptors/pipeline.ts';
 import { systemClock } from '../src/clock.ts';
 import { createRawChannel, describeCalls, MeshChannel, RawChannel } from '../src/grpc/channel-door.ts';
+import { wrapClient } from '../src/grpc/client-door.ts';
 import { emptyCounts } from '../src/grpc/coalescer.ts';
 import { asInterceptor, type PlacedBehaviour } from '../src/grpc/interceptor-door.ts';
 import { buildClientStack } from '../src/mesh-stack.ts';
 import { parsePolicy } from '../src/policy/parse.ts';
 import { PolicyTable } from '../src/policy/resolve.ts';
 import { systemRandom } from '../src/random.ts';
+import type { EchoClient } from './echo.ts';
 
 /** Door 1 without behaviours. */
 export function emptyInterceptors(): ClientOptions {
@@ -35,6 +37,13 @@ export function defaultChannel(lower: ChannelInterface): ClientOptions {
     buildClientStack(settings, counts, () => {}),
     lower,
   );
+}
+
+/** Door 3 of a client that was made at door 2. */
+export function wrapped(client: EchoClient): EchoClient {
+  const channel: unknown = client.getChannel();
+  if (!(channel instanceof MeshChannel)) throw new TypeError('this client is not at door 2');
+  return wrapClient(client, channel, { interceptors: [], callerStacks: false });
 }
 
 function channelDoor({ name, intercept }: PlacedBehaviour, lower?: ChannelInterface): ClientOptions {

@@ -5,7 +5,9 @@
  */
 import { fileURLToPath } from 'node:url';
 import {
+  type ClientOptions,
   type ClientUnaryCall,
+  credentials,
   loadPackageDefinition,
   type requestCallback,
   type ServiceClientConstructor,
@@ -41,8 +43,23 @@ function load(): ServiceClientConstructor {
 /** The generated client class; its `service` is the server's definition. */
 export const Echo: ServiceClientConstructor = load();
 
+/** A client of the service, as its class makes it. */
+export type EchoClient = InstanceType<ServiceClientConstructor>;
+
+/** How a client is made of these options. `wrap`: what its maker does with it before the first call. */
+export interface ClientRecipe {
+  readonly options: ClientOptions;
+  readonly wrap?: ((client: EchoClient) => EchoClient) | undefined;
+}
+
+/** A client that calls without TLS. */
+export function makeClient(target: string, { options, wrap }: ClientRecipe): EchoClient {
+  const client = new Echo(target, credentials.createInsecure(), options);
+  return wrap === undefined ? client : wrap(client);
+}
+
 /** The unary method of a client, as a plain function. */
-export function sayOf(client: InstanceType<ServiceClientConstructor>): Call {
+export function sayOf(client: EchoClient): Call {
   const say = client['Say'] as unknown as Say;
   return (request, done) => {
     say.call(client, request, done);

@@ -3,8 +3,7 @@
  *
  * @packageDocumentation
  */
-import { credentials } from '@grpc/grpc-js';
-import { type Call, Echo, sayOf, TEXT } from './echo.ts';
+import { type Call, makeClient, sayOf, TEXT } from './echo.ts';
 import { LAYERS, type LayerName } from './layer-variants.ts';
 import { cpuUs, type LayerResult, type Order, tell } from './protocol.ts';
 
@@ -31,8 +30,7 @@ function slice(call: Call, calls: number): Promise<LayerResult> {
 }
 
 process.on('disconnect', () => process.exit(0));
-const options = await LAYERS[process.argv[2] as LayerName]();
-const call = sayOf(new Echo('fake', credentials.createInsecure(), options));
+const call = sayOf(makeClient('fake', await LAYERS[process.argv[2] as LayerName]()));
 process.on('message', (order: Order) => {
   if (order.do === 'layer') void slice(call, order.calls).then(tell);
 });

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import { type ClientOptions, InterceptingCall, type Interceptor } from '@grpc/grpc-js';
+import type { ClientRecipe } from './echo.ts';
 import { fakeChannel } from './fake-channel.ts';
 
 /** Layers, in the order of the table. Those named after a behaviour are that behaviour alone at door 1. */
@@ -15,6 +16,7 @@ export const LAYER_NAMES = [
   'empty-channel',
   'default-interceptors',
   'default-channel',
+  'wrap',
   'tracing',
   'metrics',
   'deadline',
@@ -43,28 +45,34 @@ type Inmesh = typeof import('../src/index.ts');
 type Doors = typeof import('./doors.ts');
 
 // Everything of ours is loaded on use: a bare process loads none of it.
-const alone = (make: (inmesh: Inmesh) => Interceptor) => async (): Promise<ClientOptions> => ({
-  channelOverride: fakeChannel(),
-  interceptors: [make(await import('../src/index.ts'))],
+const alone = (make: (inmesh: Inmesh) => Interceptor) => async (): Promise<ClientRecipe> => ({
+  options: { channelOverride: fakeChannel(), interceptors: [make(await import('../src/index.ts'))] },
 });
-const door = (make: (doors: Doors) => ClientOptions) => async (): Promise<ClientOptions> => make(await import('./doors.ts'));
-const bare = async (): Promise<ClientOptions> => ({ channelOverride: fakeChannel() });
+const door = (make: (doors: Doors) => ClientOptions) => async (): Promise<ClientRecipe> => ({ options: make(await import('./doors.ts')) });
+const bare = async (): Promise<ClientRecipe> => ({ options: { channelOverride: fakeChannel() } });
 
-async function defaultInterceptors(): Promise<ClientOptions> {
+async function defaultInterceptors(): Promise<ClientRecipe> {
   const { createMesh } = await import('../src/index.ts');
   const mesh = createMesh();
-  return { ...mesh.options(), channelOverride: fakeChannel(), interceptors: mesh.interceptors() };
+  return { options: { ...mesh.options(), channelOverride: fakeChannel(), interceptors: mesh.interceptors() } };
 }
 
-/** Client options of every layer by name. */
-export const LAYERS: Readonly<Record<LayerName, () => Promise<ClientOptions>>> = {
+/** Door 3 with the client stack of `createMesh()`. */
+async function wrap(): Promise<ClientRecipe> {
+  const { defaultChannel, wrapped } = await import('./doors.ts');
+  return { options: defaultChannel(fakeChannel()), wrap: wrapped };
+}
+
+/** How the client of every layer is made, by name. */
+export const LAYERS: Readonly<Record<LayerName, () => Promise<ClientRecipe>>> = {
   bare,
   'bare-again': bare,
-  'noop-interceptor': async () => ({ channelOverride: fakeChannel(), interceptors: [noop] }),
+  'noop-interceptor': async () => ({ options: { channelOverride: fakeChannel(), interceptors: [noop] } }),
   'empty-interceptors': door((doors) => ({ channelOverride: fakeChannel(), ...doors.emptyInterceptors() })),
   'empty-channel': door((doors) => doors.emptyChannel(fakeChannel())),
   'default-interceptors': defaultInterceptors,
   'default-channel': door((doors) => doors.defaultChannel(fakeChannel())),
+  wrap,
   tracing: alone((inmesh) => inmesh.tracingInterceptor()),
   metrics: alone((inmesh) => inmesh.metricsInterceptor()),
   deadline: alone((inmesh) => inmesh.deadlineInterceptor()),

@@ -20,6 +20,8 @@ export interface Row {
   readonly p50: Spread;
   /** CPU of both sides per call against bare of the same round: what a busy machine disturbs least. */
   readonly cpu: Spread;
+  /** The server's CPU per call against bare, or bare with the same interceptors, of the same round. */
+  readonly serverCpu: Spread;
   readonly callsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -53,13 +55,14 @@ export function summarise(outcome: Outcome, callers: readonly number[]): Row[] {
       const seen = mine.filter((cell) => cell !== undefined);
       if (seen.length === 0) continue;
       const median = (pick: (cell: Cell) => number): number => spread(seen.map(pick)).median;
-      const against = (pick: (cell: Cell) => number): Spread =>
+      const against = (pick: (cell: Cell) => number, base: readonly (Cell | undefined)[] = bare): Spread =>
         spread(
           ratios(
             mine.map((cell) => cell && pick(cell)),
-            bare.map((cell) => cell && pick(cell)),
+            base.map((cell) => cell && pick(cell)),
           ),
         );
+      const sameServer = variant.endsWith('-three') ? series('bare-three') : bare;
       const batched = seen.map((cell) => cell.perCarrier).filter((size) => size !== undefined);
       rows.push({
         variant,
@@ -68,6 +71,7 @@ export function summarise(outcome: Outcome, callers: readonly number[]): Row[] {
         rate: against((cell) => cell.callsPerSecond),
         p50: against((cell) => cell.p50Ms),
         cpu: against((cell) => cell.clientCpuUs + cell.serverCpuUs),
+        serverCpu: against((cell) => cell.serverCpuUs, sameServer),
         callsPerSecond: median((cell) => cell.callsPerSecond),
         p50Ms: median((cell) => cell.p50Ms),
         p99Ms: median((cell) => cell.p99Ms),
@@ -153,11 +157,12 @@ const VERDICT_WORDS: Readonly<Record<Verdict, string>> = {
   unclear: 'UNCLEAR: bare strays too far from itself, this machine is too busy',
 };
 
+const METRIC_WORDS: Readonly<Record<Budget['metric'], string>> = { rate: 'calls/s', p50: 'p50', serverCpu: "server's CPU" };
+
 /** One line for each budget and variant. */
 export function renderVerdicts(judged: readonly Judged[], rounds: number): string {
   const lines = judged.map(({ budget, variant, ratio, noise, verdict }) => {
-    const what =
-      budget.metric === 'rate' ? `calls/s ${ratioText(ratio)} >= ${budget.target}` : `p50 ${ratioText(ratio)} <= ${budget.target}`;
+    const what = `${METRIC_WORDS[budget.metric]} ${ratioText(ratio)} ${budget.metric === 'rate' ? '>=' : '<='} ${budget.target}`;
     const word = rounds < ROUNDS_TO_JUDGE ? `(not judged below ${ROUNDS_TO_JUDGE} rounds)` : VERDICT_WORDS[verdict];
     const noiseText = `bare-again ${noise.min.toFixed(2)}..${noise.max.toFixed(2)}`;
     return `${variant}, ${budget.callers} caller${budget.callers === 1 ? '' : 's'}: ${what}; ${noiseText}: ${word}`;

@@ -1,12 +1,11 @@
-import { credentials } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
-import { Echo, type Msg, sayOf, TEXT } from '../../bench/echo.ts';
+import { type Msg, makeClient, sayOf, TEXT } from '../../bench/echo.ts';
 import { LAYER_NAMES, LAYERS } from '../../bench/layer-variants.ts';
 import { summariseLayers } from '../../bench/layers.ts';
 
 describe('layers over the fake channel', () => {
   test.each(LAYER_NAMES)('%s answers every call with what it was sent', async (layer) => {
-    const client = new Echo('fake', credentials.createInsecure(), await LAYERS[layer]());
+    const client = makeClient('fake', await LAYERS[layer]());
     const say = sayOf(client);
     const ids = Array.from({ length: 300 }, (_, i) => i);
     const answers = await Promise.all(

@@ -1,6 +1,6 @@
-import { credentials, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
+import { ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
-import { Echo, type Msg, sayOf, TEXT } from '../../bench/echo.ts';
+import { Echo, type Msg, makeClient, sayOf, TEXT } from '../../bench/echo.ts';
 import { VARIANT_NAMES, VARIANTS } from '../../bench/variants.ts';
 
 const CALLS = 40;
@@ -14,8 +14,8 @@ describe('variants over a real connection', () => {
     const port = await new Promise<number>((resolve, reject) => {
       server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
     });
-    const { options, counts } = await VARIANTS[name].client();
-    const client = new Echo(`127.0.0.1:${port}`, credentials.createInsecure(), options);
+    const setup = await VARIANTS[name].client();
+    const client = makeClient(`127.0.0.1:${port}`, setup);
     try {
       const say = sayOf(client);
       const one = (id: number): Promise<Msg | undefined> =>
@@ -24,9 +24,10 @@ describe('variants over a real connection', () => {
         });
       await one(1); // the first answer tells whether the server takes batches
       const ids = Array.from({ length: CALLS }, (_, i) => i);
+      if (name.startsWith('tunnel-')) await Promise.all(ids.map(one)); // opens one
       expect(await Promise.all(ids.map(one))).toEqual(ids.map((id) => ({ id, text: TEXT })));
-      const { carriers, items } = counts?.() ?? { carriers: 0, items: 0 };
-      if (name.startsWith('coalesce-')) {
+      const { carriers, items } = setup.counts?.() ?? { carriers: 0, items: 0 };
+      if (/^(coalesce|tunnel)-/.test(name)) {
         expect(carriers).toBeGreaterThan(0);
         expect(items / carriers).toBeGreaterThan(5);
       } else {
