@@ -78,7 +78,8 @@ export class MeshChannel implements ChannelInterface {
   readonly #channel: ChannelInterface;
   readonly #stack: ChannelStack;
   readonly door: Door;
-  readonly #bottom: NextClientCall;
+  /** @internal */
+  readonly bottom: NextClientCall;
   readonly #described = new Map<string, DescribedChannel>();
   #closed = false;
 
@@ -86,7 +87,7 @@ export class MeshChannel implements ChannelInterface {
     this.#channel = channel;
     this.#stack = stack;
     this.door = door;
-    this.#bottom = (info) => door.channel.open(info);
+    this.bottom = (info) => door.channel.open(info);
   }
 
   close(): void {
@@ -120,14 +121,29 @@ export class MeshChannel implements ChannelInterface {
     return described;
   }
 
-  /** @internal */
-  createDescribed(kind: MethodKind | undefined, options: InmeshCallOptions | undefined, call: CreateCall): CallStream {
-    // A closed mesh says so in a status; a channel that its own client closed throws, as grpc-js's does.
+  /** The clock of calls that enter directly. @internal */
+  get clock(): Clock {
+    return this.#stack.clock;
+  }
+
+  /** A call, not started, that enters the stack past grpc-js's client. @throws as `createCall` does. @internal */
+  enter(info: CallInfo): ClientCall {
+    this.#refuseClosed();
+    return (this.#stack.closed() ?? this.#stack.intercept)(info, info.bottom);
+  }
+
+  /** A closed mesh says so in a status; a channel that its own client closed throws, as grpc-js's does. */
+  #refuseClosed(): void {
     if (this.#stack.closed() === undefined && (this.#closed || this.#channel.getConnectivityState(false) === connectivityState.SHUTDOWN)) {
       throw new Error('Channel has been shut down'); // grpc-js's own words
     }
+  }
+
+  /** @internal */
+  createDescribed(kind: MethodKind | undefined, options: InmeshCallOptions | undefined, call: CreateCall): CallStream {
+    this.#refuseClosed();
     const [method, deadline, host, parent, flags] = call;
-    return new MeshChannelCall(this.#stack, this.door, this.#bottom, kind, options, method, deadline, host, parent, flags);
+    return new MeshChannelCall(this.#stack, this.door, this.bottom, kind, options, method, deadline, host, parent, flags);
   }
 }
 

@@ -35,7 +35,8 @@ function restate(line: string, before: string, after: string, reason: string): s
 }
 
 const EMPTY_DOORS = ['door 1', 'door 1, fused', 'door 2', 'door 2, kind unknown'];
-const MESH_CLIENTS = ['mesh.client()', 'mesh.interceptors()'];
+const WRAPPED = ['wrap', 'wrap, listed'];
+const MESH_CLIENTS = ['mesh.client()', 'mesh.interceptors()', ...WRAPPED];
 
 const NO_CONNECTION = 'No connection established. Last error: ';
 const BALANCED_REASON = 'The error of our balancer names itself and repeats what its only endpoint said.';
@@ -74,7 +75,7 @@ export const deviations: readonly Deviation[] = [
   },
   {
     scenario: 'a closed channel that is asked to connect',
-    doors: ['door 2', 'door 2, kind unknown', 'mesh.client()'],
+    doors: ['door 2', 'door 2, kind unknown', 'mesh.client()', ...WRAPPED],
     reason: 'A channel of grpc-js that was closed comes back to life when its state is asked for with `true`; ours stays closed.',
     edit: (bare) =>
       editLines(bare, (line) => line.replace('createCall: undefined', 'createCall throws Error("Channel has been shut down")')),

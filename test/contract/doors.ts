@@ -9,6 +9,8 @@ import {
   type ChannelCredentials,
   type ChannelInterface,
   type ClientOptions,
+  InterceptingCall,
+  type Interceptor,
   Server,
   type ServerOptions,
   type ServiceClientConstructor,
@@ -82,6 +84,25 @@ function meshDoor(name: string, optionsOf: (mesh: Mesh, own: ClientOptions) => C
   };
 }
 
+/**
+ * A client wrapped by a mesh with its defaults. `above`: its list of interceptors where the scenario has none. A client with
+ * a transformer of calls cannot be wrapped and stays as it is.
+ */
+function wrapDoor(name: string, above: readonly Interceptor[]): Door {
+  return {
+    name,
+    makeClient: (Ctor, address, credentials, options) => {
+      const mesh = createMesh();
+      const interceptors = options.interceptors ?? above;
+      const client = construct(Ctor, address, credentials, mesh.client(options));
+      if (options.callInvocationTransformer !== undefined) return client;
+      return mesh.wrap(client, { interceptors: interceptors.length === 0 ? 'none' : interceptors, callerStacks: true });
+    },
+  };
+}
+
+const passAlong: Interceptor = (options, nextCall) => new InterceptingCall(nextCall(options));
+
 /** A mesh with its defaults around the server; the client is bare. */
 const meshServer: Door = { name: 'mesh server', makeClient: construct, makeServer: (options) => new MeshServer(options) };
 
@@ -97,5 +118,7 @@ export const doors: readonly Door[] = [
     ...mesh.options(own),
     interceptors: [...(own.interceptors ?? []), ...mesh.interceptors()],
   })),
+  wrapDoor('wrap', []),
+  wrapDoor('wrap, listed', [passAlong]),
   meshServer,
 ];

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { createMesh } from '../../src/mesh.ts';
 import { MeshServer } from '../../src/mesh-server.ts';
 import type { Policy } from '../../src/policy/policy.gen.ts';
-import { doors, EchoClient, type Handlers, serve } from '../support/loopback.ts';
+import { clientDoors, EchoClient, type Handlers, serve } from '../support/loopback.ts';
 
 const als = new AsyncLocalStorage<string>();
 
@@ -47,7 +47,7 @@ const cases: readonly Case[] = [
   { name: 'out of a batch', policy: { coalesce: 'auto' }, warm: true },
 ];
 
-describe.for(doors)('callbacks behind %s', (door) => {
+describe.for(clientDoors)('callbacks behind %s', (door) => {
   test.for(cases)('run in the context in which the call was made $name', async ({ policy, handlers = {}, warm = false }) => {
     await using running = await serve({ server: new MeshServer(), handlers });
     const mesh = createMesh(policy);

@@ -133,6 +133,9 @@ export function bind(server: Server, credentials: ServerCredentials = ServerCred
 
 export type Door = 'channel' | 'interceptors';
 export const doors: readonly Door[] = ['channel', 'interceptors'];
+/** `wrap`: the channel's, past grpc-js's client. */
+export type ClientDoor = Door | 'wrap';
+export const clientDoors: readonly ClientDoor[] = [...doors, 'wrap'];
 
 type Unary = (request: Message, metadata: Metadata, options: CallOptions, callback: requestCallback<Message>) => ClientUnaryCall;
 
@@ -167,7 +170,7 @@ export interface EchoClientOptions {
   readonly address: string;
   /** Default: none, bare grpc-js. */
   readonly mesh?: Mesh;
-  readonly door?: Door;
+  readonly door?: ClientDoor;
   readonly credentials?: ChannelCredentials;
   readonly options?: ClientOptions;
 }
@@ -180,10 +183,11 @@ export class EchoClient implements Disposable {
     const full =
       mesh === undefined
         ? { 'grpc.use_local_subchannel_pool': 1, ...options }
-        : door === 'channel'
-          ? { ...mesh.client(options) }
-          : { ...mesh.options(options), interceptors: mesh.interceptors() };
-    this.stub = new EchoStub(address, credentials, full) as Client as EchoStub;
+        : door === 'interceptors'
+          ? { ...mesh.options(options), interceptors: mesh.interceptors() }
+          : { ...mesh.client(options) };
+    const stub = new EchoStub(address, credentials, full) as Client as EchoStub;
+    this.stub = mesh !== undefined && door === 'wrap' ? mesh.wrap(stub, { interceptors: options.interceptors ?? 'none' }) : stub;
   }
 
   say(text: string, { metadata = new Metadata(), method: name = 'say', onCall, ...options }: SayOptions = {}): Promise<Outcome> {

@@ -1,5 +1,19 @@
 /** What the compiler must accept and refuse. Checked by `npm run types`; nothing here runs. */
-import type { CallOptions, Channel, ClientOptions, Interceptor, ServerOptions } from '@grpc/grpc-js';
+import type {
+  CallOptions,
+  Channel,
+  Client,
+  ClientOptions,
+  ClientReadableStream,
+  ClientUnaryCall,
+  ClientWritableStream,
+  Interceptor,
+  Metadata,
+  requestCallback,
+  ServerOptions,
+  ServiceClientConstructor,
+  ServiceError,
+} from '@grpc/grpc-js';
 import {
   bulkheadInterceptor,
   coalesceInterceptor,
@@ -9,7 +23,10 @@ import {
   type Mesh,
   MeshServer,
   type Policy,
+  type PromiseMethod,
+  type PromiseMethods,
   retryInterceptor,
+  type WrappedClient,
 } from '../../src/index.ts';
 
 /** Has exactly this type: neither wider nor narrower. */
@@ -75,4 +92,51 @@ export function behaviours(): Interceptor[] {
     // @ts-expect-error: batches need a channel
     coalesceInterceptor({}),
   ];
+}
+
+/** As ts-proto, and static code for grpc-tools, type a client: the longest signature last. */
+interface Longest extends Client {
+  getPlace(request: { id: string }, callback: (error: ServiceError | null, response: { name: string }) => void): ClientUnaryCall;
+  getPlace(
+    request: { id: string },
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: { name: string }) => void,
+  ): ClientUnaryCall;
+  collect(callback: (error: ServiceError | null, response: { name: string }) => void): ClientWritableStream<{ id: string }>;
+  watch(request: { id: string }, options?: Partial<CallOptions>): ClientReadableStream<{ name: string }>;
+}
+
+/** As proto-loader-gen-types does: the shortest last, under two names. */
+interface Shortest extends Client {
+  GetPlace(request: { id: string }, metadata: Metadata, options: CallOptions, callback: requestCallback<{ name: string }>): ClientUnaryCall;
+  GetPlace(request: { id: string }, callback: requestCallback<{ name: string }>): ClientUnaryCall;
+  getPlace(request: { id: string }, metadata: Metadata, options: CallOptions, callback: requestCallback<{ name: string }>): ClientUnaryCall;
+  getPlace(request: { id: string }, callback: requestCallback<{ name: string }>): ClientUnaryCall;
+}
+
+export function wrapping(made: Mesh, longest: Longest, shortest: Shortest, untyped: InstanceType<ServiceClientConstructor>): void {
+  const wrapped = made.wrap(longest, { interceptors: 'none' });
+  same<typeof wrapped, WrappedClient<Longest>>(true);
+  same<keyof typeof wrapped.promises, 'getPlace'>(true);
+  same<typeof wrapped.promises.getPlace, PromiseMethod<{ id: string }, { name: string }>>(true);
+  wrapped.getPlace({ id: '1' }, (_error, { name }) => name).cancel();
+  void wrapped.promises.getPlace({ id: '1' }, { timeoutMs: 5, signal: new AbortController().signal, inmesh: { retry: false } });
+  // @ts-expect-error: interceptors of one call need the callback form
+  void wrapped.promises.getPlace({ id: '1' }, { interceptors: [] });
+  // @ts-expect-error: a request of another type
+  void wrapped.promises.getPlace({ name: '1' });
+
+  const other = made.wrap(shortest, { interceptors: [], callerStacks: true });
+  same<keyof typeof other.promises, 'getPlace' | 'GetPlace'>(true);
+  same<typeof other.promises.GetPlace, PromiseMethod<{ id: string }, { name: string }>>(true);
+
+  same<ReturnType<PromiseMethods<typeof untyped>[string]>, Promise<unknown>>(true);
+  made.wrap(untyped, { interceptors: 'none' });
+  // @ts-expect-error: the statement is required
+  made.wrap(longest, {});
+  // @ts-expect-error: no such statement
+  made.wrap(longest, { interceptors: 'some' });
+  // @ts-expect-error: not a client
+  made.wrap({}, { interceptors: 'none' });
 }

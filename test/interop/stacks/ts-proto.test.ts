@@ -17,3 +17,16 @@ describeStack('ts-proto client through mesh.client()', (address, mesh) => {
     close: () => client.close(),
   };
 });
+
+describeStack('ts-proto client through mesh.wrap()', (address, mesh) => {
+  const client = mesh.wrap(new EchoServiceClient(address, grpc.credentials.createInsecure(), mesh.client()), { interceptors: 'none' });
+  return {
+    say: async (text) => (await client.promises.say({ text })).text,
+    count: async (to) => {
+      const values: number[] = [];
+      for await (const { value } of client.count({ to })) values.push(value);
+      return values;
+    },
+    close: () => client.close(),
+  };
+});
