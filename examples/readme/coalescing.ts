@@ -34,5 +34,11 @@ const some = createMesh({
 await hello(client, 'Ada', { inmesh: { coalesce: 'never' } });
 // #endregion
 
-await Promise.all([mesh.close(), some.close()]);
+// #region tunnel
+const fast = createMesh({ coalesce: 'auto' }); // tunnels where there is load
+const always = createMesh({ coalesce: { mode: 'auto', carrier: 'tunnel' } }); // from the first call on
+const visible = createMesh({ coalesce: { mode: 'auto', requireL7Visibility: true } }); // every batch told by its path: no tunnels
+// #endregion
+
+await Promise.all([mesh, some, fast, always, visible].map((each) => each.close()));
 server.forceShutdown();
