@@ -83,7 +83,8 @@ async function rate(client: EchoClient, ms: number): Promise<number> {
   await Promise.all(
     Array.from({ length: CALLERS }, async () => {
       while (performance.now() < untilMs) {
-        const id = (next = (next * 48_271) % 2_147_483_647) % ROWS || 1;
+        next = (next * 48_271) % 2_147_483_647;
+        const id = next % ROWS || 1;
         await new Promise<void>((resolve, reject) => {
           say({ id, text: '' }, (error, answer) => {
             if (error !== null) reject(error);

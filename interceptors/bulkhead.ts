@@ -4,6 +4,7 @@
  * - Scope: one permit per call (client: above retry, so that attempts of one call share it; server: below the deadline).
  * - Rejects with RESOURCE_EXHAUSTED when the queue is full or the wait too long, DEADLINE_EXCEEDED when the call's own time
  *   ends in the queue. Nothing was sent, no handler ran: a retry elsewhere is safe.
+ * - Fair: waiting items of batches and waiting calls take turns, and so do the batches.
  * - Streams hold their permit until their status. State: one bulkhead per method, or one for the server.
  * - Source: cockatiel (slots and queue), Netflix concurrency-limits (gate); cases W1-W3, C1, C5.
  *
@@ -34,6 +35,6 @@ export function bulkheadClient({ bulkheadOf, clock }: BulkheadSettings): ClientI
 export function bulkheadServer({ bulkheadOf, clock }: BulkheadSettings): ServerLayer {
   return (info, call) => {
     const bulkhead = bulkheadOf(info.method);
-    return bulkhead === undefined ? call : new BulkheadServerCall(call, bulkhead, info.method, clock);
+    return bulkhead === undefined ? call : new BulkheadServerCall(call, bulkhead, info, clock);
   };
 }

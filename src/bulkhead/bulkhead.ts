@@ -1,10 +1,11 @@
 /**
  * Bulkhead: so many calls in flight, so many waiting, no more.
  *
- * - FIFO. A newcomer never overtakes a waiter.
+ * - A newcomer never overtakes a waiter. Single calls among themselves: first come, first served; those and the calls of
+ *   batches take turns ({@link FairQueue}).
  * - A waiter hears exactly one of `granted` and `refused`, or nothing after `cancel`; it leaves at its time, not when reached (W2).
  * - Every permit ('granted', or `granted()`) is given back by exactly one `release()`; that is its holder's duty.
- * - Waiters stand in a doubly linked list, so leaving is O(1) (W3), and share one timer.
+ * - Leaving is O(1) from any place in the queue (W3), and all waiters share one timer.
  * - Source: Netflix concurrency-limits (gate), cockatiel (slots and queue).
  *
  * @packageDocumentation
@@ -13,6 +14,7 @@ import type { Clock } from '../clock.ts';
 import type { DeadlineHandle } from '../deadline/deadline-queue.ts';
 import { DeadlineQueue } from '../deadline/deadline-queue.ts';
 import { UsageError } from '../errors.ts';
+import { FairQueue, type Line, type Place } from './fair-queue.ts';
 import type { BulkheadOptions, BulkheadRules } from './options.ts';
 import { resolveBulkheadOptions } from './options.ts';
 
@@ -20,6 +22,8 @@ import { resolveBulkheadOptions } from './options.ts';
 export interface Waiter {
   /** When it is no longer worth waiting, on `Clock.nowMs`; Infinity: never. Read once, by `acquire`. */
   readonly deadlineMs: number;
+  /** What it came with, by identity: the batch that it is a call of. Undefined: it came alone. Read once, by `acquire`. */
+  readonly group?: object | undefined;
   /** Its turn has come: it holds a permit from now on, even if this throws. */
   granted(): void;
   /** It waited until its deadline or for `queueTimeoutMs`, and holds nothing. */
@@ -29,12 +33,13 @@ export interface Waiter {
 }
 
 /** A place in the queue of a {@link Bulkhead}; opaque. Made only for calls that wait. */
-export class Ticket {
+export class Ticket implements Place<Ticket> {
   /** @internal */ readonly waiter: Waiter;
   /** @internal */ readonly bulkhead: Bulkhead;
   /** @internal */ readonly untilMs: number;
   /** @internal */ previous: Ticket | undefined;
   /** @internal */ next: Ticket | undefined;
+  /** @internal */ line: Line<Ticket> | undefined;
   /** @internal */ expiry: DeadlineHandle<Ticket> | undefined;
 
   constructor(waiter: Waiter, bulkhead: Bulkhead, untilMs: number) {
@@ -57,9 +62,7 @@ export class Bulkhead {
   #slots: number;
   #queue: number;
   #inUse = 0;
-  #waiting = 0;
-  #head: Ticket | undefined;
-  #tail: Ticket | undefined;
+  readonly #waiters = new FairQueue<Ticket>();
   #granting = false;
 
   /**
@@ -82,7 +85,7 @@ export class Bulkhead {
 
   /** Calls that wait. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#waiters.size;
   }
 
   /**
@@ -91,12 +94,12 @@ export class Bulkhead {
    * @throws UsageError when the waiter already waits.
    */
   acquire(waiter: Waiter): 'granted' | 'queued' | 'full' {
-    if (this.#inUse < this.#slots && this.#head === undefined) {
+    if (this.#inUse < this.#slots && this.#waiters.size === 0) {
       this.#inUse++;
       return 'granted';
     }
     if (waiter.ticket !== undefined) throw new UsageError('Bulkhead.acquire: this waiter already waits');
-    if (this.#waiting >= this.#queue) return 'full';
+    if (this.#waiters.size >= this.#queue) return 'full';
     this.#enqueue(waiter);
     return 'queued';
   }
@@ -107,11 +110,11 @@ export class Bulkhead {
     if (ticket?.bulkhead === this) this.#remove(ticket);
   }
 
-  /** Gives one permit back, and passes it on to the longest waiter. @throws UsageError when none is out: a double release. */
+  /** Gives one permit back, and passes it on to the waiter whose turn it is. @throws UsageError when none is out: a double release. */
   release(): void {
     if (this.#inUse === 0) throw new UsageError('Bulkhead.release: no permit is out; it was released twice');
     this.#inUse--;
-    if (this.#head !== undefined) this.#grant();
+    if (this.#waiters.size > 0) this.#grant();
   }
 
   /**
@@ -137,32 +140,27 @@ export class Bulkhead {
     const ticket = new Ticket(waiter, this, Math.min(waiter.deadlineMs, queueEndMs));
     if (ticket.untilMs !== Number.POSITIVE_INFINITY) ticket.expiry = this.#expiries.add(ticket, ticket.untilMs);
     waiter.ticket = ticket;
-    ticket.previous = this.#tail;
-    if (this.#tail === undefined) this.#head = ticket;
-    else this.#tail.next = ticket;
-    this.#tail = ticket;
-    this.#waiting++;
+    this.#waiters.push(ticket, waiter.group);
   }
 
   #remove(ticket: Ticket): void {
-    if (ticket.previous === undefined) this.#head = ticket.next;
-    else ticket.previous.next = ticket.next;
-    if (ticket.next === undefined) this.#tail = ticket.previous;
-    else ticket.next.previous = ticket.previous;
-    ticket.previous = undefined;
-    ticket.next = undefined;
+    this.#waiters.remove(ticket);
+    this.#forget(ticket);
+  }
+
+  #forget(ticket: Ticket): void {
     ticket.waiter.ticket = undefined;
     if (ticket.expiry !== undefined) this.#expiries.remove(ticket.expiry);
-    this.#waiting--;
   }
 
   /** Hands free slots to waiters. A loop, not a recursion: a granted call may end and release at once, ten thousand times in a row. */
   #grant(): void {
     if (this.#granting) return;
     this.#granting = true;
-    while (this.#head !== undefined && this.#inUse < this.#slots) {
-      const ticket = this.#head;
-      this.#remove(ticket);
+    while (this.#inUse < this.#slots) {
+      const ticket = this.#waiters.shift();
+      if (ticket === undefined) break;
+      this.#forget(ticket);
       // Its timer may be late (a busy event loop); a call past its deadline must not start (D6).
       const inTime = ticket.untilMs === Number.POSITIVE_INFINITY || ticket.untilMs > this.#clock.nowMs();
       if (inTime) this.#inUse++;

@@ -14,7 +14,7 @@ import type { CallInfo, CallListener, NextClientCall } from './client-call.ts';
 import { DeferredCall } from './deferred-call.ts';
 import { fromGrpcDeadline } from './door.ts';
 import { localStatus, serverRefusal } from './refuse.ts';
-import { ForwardingServerCall, type ServerCall } from './server-call.ts';
+import { ForwardingServerCall, type ServerCall, type ServerInfo } from './server-call.ts';
 
 /** A client call. While it waits, what the app sends is kept. */
 export class BulkheadCall extends DeferredCall implements Waiter, CallListener {
@@ -78,6 +78,8 @@ export class BulkheadCall extends DeferredCall implements Waiter, CallListener {
 export class BulkheadServerCall extends ForwardingServerCall implements Waiter {
   readonly deadlineMs: number;
   ticket: Ticket | undefined = undefined;
+  /** The carrier of an item; undefined for a call of its own. */
+  readonly group: object | undefined;
   readonly #bulkhead: Bulkhead;
   readonly #method: string;
   readonly #clock: Clock;
@@ -86,8 +88,10 @@ export class BulkheadServerCall extends ForwardingServerCall implements Waiter {
   #metadata: Metadata | undefined;
   #holds = false;
 
-  constructor(lower: ServerCall, bulkhead: Bulkhead, method: string, clock: Clock) {
+  constructor(lower: ServerCall, bulkhead: Bulkhead, { method, item }: ServerInfo, clock: Clock) {
     super(lower);
+    // grpc-js makes one such object a stream, and items are given that of the stream that carried them.
+    this.group = item === undefined ? undefined : lower.getConnectionInfo();
     this.#bulkhead = bulkhead;
     this.#method = method;
     this.#clock = clock;

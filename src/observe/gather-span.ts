@@ -1,0 +1,61 @@
+/**
+ * The span of one run of a batch handler. It serves many callers and belongs to no caller's trace, so it starts a trace of its
+ * own and is linked with the spans of its calls both ways.
+ *
+ * @packageDocumentation
+ */
+import type { Link, Span } from '@opentelemetry/api';
+import { TracerSource } from './api.ts';
+import { BATCH_SIZE, isServerError, RPC_METHOD, rpcMethod } from './names.ts';
+import { resolveTracing, type TracingOptions } from './options.ts';
+import { describeEnd } from './span-end.ts';
+
+/** The SDK's default for links of one span (`OTEL_SPAN_LINK_COUNT_LIMIT`). */
+const MAX_LINKS = 128;
+
+/** An open span of a run. */
+export interface GatherSpan {
+  /** Runs `fn` with the span as the active one, and nothing else of anybody's context. */
+  run<T>(fn: () => T): T;
+  /** The run is over, with the status that all of its calls got; OK where each has its own. */
+  end(code: number): void;
+}
+
+/** Makes the spans of runs. */
+export interface GatherSpans {
+  /** The span of the call that is being served here. */
+  current(): Span | undefined;
+  /** Opens the span of a run. `path`: `/pkg.Service/Method`; `calls`: what {@link current} gave for each. Undefined: none is sampled. */
+  start(path: string, calls: readonly (Span | undefined)[]): GatherSpan | undefined;
+}
+
+/** Undefined where there is no OpenTelemetry API. @throws ConfigError on a bad option. */
+export function gatherSpans(options?: TracingOptions): GatherSpans | undefined {
+  const resolved = resolveTracing(options);
+  if (resolved === undefined) return undefined;
+  const { otel } = resolved;
+  const source = new TracerSource(otel);
+  return {
+    current: () => otel.trace.getSpan(otel.context.active()),
+    start: (path, calls) => {
+      const links: Link[] = [];
+      for (const call of calls) {
+        if (call?.isRecording() && links.length < MAX_LINKS) links.push({ context: call.spanContext() });
+      }
+      if (links.length === 0) return undefined;
+      const name = `${rpcMethod(path)} batch`;
+      const attributes = { [RPC_METHOD]: rpcMethod(path), [BATCH_SIZE]: calls.length };
+      const span = source.tracer.startSpan(name, { attributes, links }, otel.ROOT_CONTEXT);
+      if (!otel.trace.isSpanContextValid(span.spanContext())) return undefined;
+      if (span.isRecording()) for (const call of calls) call?.addLink({ context: span.spanContext() });
+      const context = otel.trace.setSpan(otel.ROOT_CONTEXT, span);
+      return {
+        run: (fn) => otel.context.with(context, fn),
+        end: (code) => {
+          describeEnd(span, { code, error: isServerError(code), peer: '' });
+          span.end();
+        },
+      };
+    },
+  };
+}
