@@ -48,6 +48,7 @@ interface Check {
   readonly minItems?: number;
   readonly methodName?: boolean;
   readonly serviceName?: boolean;
+  readonly anyText?: boolean;
 }
 
 function loadRegistry(): ReturnType<typeof createFileRegistry> {
@@ -197,6 +198,7 @@ function scalarRule(field: DescField & { readonly scalar: ScalarType }, check: C
     case ScalarType.STRING:
       if (check.codeName) return 'statusCode()';
       if (check.metadataKey) return 'metadataKey()';
+      if (check.anyText) return 'text()';
       if (check.methodName || check.serviceName) return nameRule(check, 'value');
       throw new Error(`${field.parent.name}.${field.name}: text needs a rule (check.proto)`);
     default:

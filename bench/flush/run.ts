@@ -15,7 +15,7 @@ const USAGE = `npm run bench:flush -- [flags]
   --seed N  another draw (default 1)`;
 
 const CALLS = 10_000;
-const REAL_PLAN = { callers: [1, 64], warmMs: 350, sliceMs: 700 };
+const REAL_PLAN = { callers: [1, 64], warmMs: 300, sliceMs: 600 };
 const CARRIER_NAMES = Object.keys(CARRIERS) as CarrierName[];
 
 const cell = (value: number, digits: number): string => (Number.isFinite(value) ? value.toFixed(digits) : '-').padStart(9);

@@ -7,7 +7,7 @@
  */
 import type { DurationText } from './duration.ts';
 import type { StatusCodeText } from './names.ts';
-import { bool, double, duration, fields, integer, list, metadataKey, name, oneOf, shorthand, statusCode, table, type Rule } from './rules.ts';
+import { bool, double, duration, fields, integer, list, metadataKey, name, oneOf, shorthand, statusCode, table, text, type Rule } from './rules.ts';
 
 /**
  * What the mesh does, by service and method. Everything is optional. A field of a method wins over its service's, that over the defaults'
@@ -49,6 +49,8 @@ export interface MethodPolicy {
   readonly bulkhead?: Bulkhead;
   /** Whether calls may join a batch. Unset: as Policy.coalesce says; a method or service named there wins over the defaults. */
   readonly coalesce?: CoalesceMode;
+  /** Merging its calls into calls of the service's own batch method. Only under methods; needs descriptors. */
+  readonly batch?: BatchRule;
 }
 
 /** gRFC A6. Calls of methods not marked idempotent are re-sent only when the server provably never ran them. */
@@ -140,12 +142,76 @@ export interface Coalesce {
    */
   readonly maxBytes?: number;
   /**
-   * Most unanswered batches at a time for each batch key. Default 4.
+   * Most unanswered batches at a time for each batch key; flush NATURAL learns how many within it, TICK has no such limit. Default 8.
    * Range: 1 to 8.
    */
   readonly maxCarriers?: number;
   /** Metadata keys that may differ between the items of a batch, besides the trace headers and x-request-id. */
   readonly itemMetadata?: readonly string[];
+  /** When calls that wait go out. Default NATURAL. */
+  readonly flush?: FlushRule;
+  /**
+   * Longest wait for company, with flush WINDOW, TIKV, CASSANDRA or FORECAST. Default 0.001s.
+   * Range: 0.001s to 1s.
+   */
+  readonly linger?: DurationText;
+  /** What batches travel in. Default AUTO. */
+  readonly carrier?: CarrierForm;
+  /** Every batch must be told by its path, for proxies, access logs and policies between here and the server: no tunnels. Default false. */
+  readonly requireL7Visibility?: boolean;
+}
+
+/** Merging unary calls (GetX) into one call of the service's own batch method (BatchGetX). Fields are named as in the .proto file. */
+export interface BatchRule {
+  /** The batch method: of the same service, "BatchGetX", or "pkg.Service/Method". */
+  readonly via: string;
+  /** One value of each request becomes an element of a list. Either this or wrap. */
+  readonly lift?: KeyLift;
+  /** The repeated field of the batch request that takes whole requests. */
+  readonly wrap?: string;
+  /** Fields that must be equal inside a batch; they are set in the batch request too, by the same names. */
+  readonly groupBy?: readonly string[];
+  /** Where the results are. */
+  readonly result: ResultMap;
+  /** What becomes of the calls of a batch that failed. Default RETRY_SINGLES for methods without side effects. */
+  readonly onBatchError?: OnBatchError;
+  /**
+   * Most calls in one batch. Default Coalesce.max_items.
+   * Range: 2 to 1024.
+   */
+  readonly maxItems?: number;
+}
+
+/** A scalar of the request into a list of the batch request. */
+export interface KeyLift {
+  /** Field of the request. */
+  readonly from: string;
+  /** Repeated field of the batch request. */
+  readonly to: string;
+}
+
+/** Where the result of each call is in the reply of the batch. */
+export interface ResultMap {
+  /** Repeated field or map of the reply. In a stream it may be left out: then each message is an item. */
+  readonly items?: string;
+  /** How an item finds its call. Default INDEX. */
+  readonly match?: Match;
+  /** Match by key: field of the item that is equal to the request's lifted field; with wrap, to its field of the same name. */
+  readonly key?: string;
+  /** Field of the unary response to fill. Unset: the item is the response. */
+  readonly set?: string;
+  /** Field of the item that is its google.rpc.Status. */
+  readonly status?: string;
+  /** Field of the reply with the errors by place of the request, map<int32, google.rpc.Status>. */
+  readonly failed?: string;
+  /** What a call ends with that has no item. Default NOT_FOUND. */
+  readonly missing?: Missing;
+  /** Field of the item that is the result. Unset: the item itself. */
+  readonly value?: string;
+  /** Field of the item with the place of its request. Unset: items stand in the order of the requests. */
+  readonly index?: string;
+  /** The batch method answers with a stream. Default false. */
+  readonly stream?: boolean;
 }
 
 /** Deadline propagation. */
@@ -169,6 +235,17 @@ export interface Telemetry {
   readonly attemptSpans?: AttemptSpans;
 }
 
+/** Who may call what, by a policy of gRFC A43. */
+export interface Authorization {
+  /** Path of a JSON file with the policy. Read at the start, and again and again; a change that is wrong is not taken. */
+  readonly file: string;
+  /**
+   * Time between readings. Default 60s.
+   * More than 0s.
+   */
+  readonly refresh?: DurationText;
+}
+
 /** The server half. */
 export interface ServerPolicy {
   /** Calls served at a time, over all methods, and how many may wait. Unset: no limit. */
@@ -182,6 +259,10 @@ export interface ServerPolicy {
    * Range: 1 to 65536.
    */
   readonly maxItems?: number;
+  /** Who may call what. Unset: everybody everything. */
+  readonly authorization?: Authorization;
+  /** Serve tunnels, long-lived streams that carry items of any method, besides batches. Default true. */
+  readonly tunnels?: boolean;
 }
 
 /**
@@ -193,12 +274,60 @@ export interface ServerPolicy {
 export type BalancePolicy = 'peak_ewma' | 'off';
 
 /**
+ * What batches travel in.
+ *
+ * - `auto`: What the endpoint takes: a tunnel where there is load and the balancing is ours, else an envelope.
+ * - `envelope`: One RPC for each batch, at a path beside the method's own.
+ * - `tunnel`: A tunnel from the first call on, kept for a minute without calls; an envelope until it is open, and where there can be none.
+ */
+export type CarrierForm = 'auto' | 'envelope' | 'tunnel';
+
+/**
+ * When calls that wait together go out.
+ *
+ * - `natural`: At the end of the event-loop turn, unless too many batches are unanswered; how many that is, is learned.
+ * - `tick`: At the end of the event-loop turn, always.
+ * - `window`: A fixed time after the first.
+ * - `tikv`: As TiKV's BatchCommands client does.
+ * - `cassandra`: As Cassandra's TIMEHORIZON strategy does.
+ * - `forecast`: When waiting on is forecast to cost more than it saves.
+ */
+export type FlushRule = 'natural' | 'tick' | 'window' | 'tikv' | 'cassandra' | 'forecast';
+
+/**
  * When calls join a batch.
  *
  * - `auto`: Calls that wait together go together, if the server can.
  * - `never`: Always alone.
  */
 export type CoalesceMode = 'auto' | 'never';
+
+/**
+ * How an item finds its call.
+ *
+ * - `index`: By its place.
+ * - `key`: By a field of the item.
+ * - `map`: By the key of a map.
+ */
+export type Match = 'index' | 'key' | 'map';
+
+/**
+ * What a call ends with that the batch has no item for.
+ *
+ * - `not_found`: Status NOT_FOUND.
+ * - `default_value`: An empty response.
+ * - `internal_error`: Status INTERNAL.
+ */
+export type Missing = 'not_found' | 'default_value' | 'internal_error';
+
+/**
+ * What becomes of the calls of a batch that failed as a whole.
+ *
+ * - `fail_all`: Each ends as the batch did.
+ * - `retry_singles`: Each goes alone.
+ * - `bisect`: Halves go as batches, until a call is alone.
+ */
+export type OnBatchError = 'fail_all' | 'retry_singles' | 'bisect';
 
 /**
  * When attempts get spans of their own.
@@ -211,7 +340,17 @@ export type AttemptSpans = 'auto' | 'always' | 'off';
 
 const balancePolicyRule: Rule<BalancePolicy> = oneOf('peak_ewma', 'off');
 
+const carrierFormRule: Rule<CarrierForm> = oneOf('auto', 'envelope', 'tunnel');
+
+const flushRuleRule: Rule<FlushRule> = oneOf('natural', 'tick', 'window', 'tikv', 'cassandra', 'forecast');
+
 const coalesceModeRule: Rule<CoalesceMode> = oneOf('auto', 'never');
+
+const matchRule: Rule<Match> = oneOf('index', 'key', 'map');
+
+const missingRule: Rule<Missing> = oneOf('not_found', 'default_value', 'internal_error');
+
+const onBatchErrorRule: Rule<OnBatchError> = oneOf('fail_all', 'retry_singles', 'bisect');
 
 const attemptSpansRule: Rule<AttemptSpans> = oneOf('auto', 'always', 'off');
 
@@ -229,12 +368,41 @@ const bulkheadRule: Rule<Bulkhead> = fields<Bulkhead>({
   queueTimeout: duration({ positive: true }),
 }, { required: ['slots'] });
 
+const keyLiftRule: Rule<KeyLift> = fields<KeyLift>({
+  from: text(),
+  to: text(),
+}, { required: ['from', 'to'] });
+
+const resultMapRule: Rule<ResultMap> = fields<ResultMap>({
+  items: text(),
+  match: matchRule,
+  key: text(),
+  set: text(),
+  status: text(),
+  failed: text(),
+  missing: missingRule,
+  value: text(),
+  index: text(),
+  stream: bool(),
+});
+
+const batchRuleRule: Rule<BatchRule> = fields<BatchRule>({
+  via: text(),
+  lift: keyLiftRule,
+  wrap: text(),
+  groupBy: list(text()),
+  result: resultMapRule,
+  onBatchError: onBatchErrorRule,
+  maxItems: integer({ min: 2, max: 1024 }),
+}, { required: ['via', 'result'] });
+
 const methodPolicyRule: Rule<MethodPolicy> = fields<MethodPolicy>({
   timeout: duration({ positive: true }),
   idempotent: bool(),
   retryPolicy: retryPolicyRule,
   bulkhead: bulkheadRule,
   coalesce: coalesceModeRule,
+  batch: batchRuleRule,
 });
 
 const retryBudgetRule: Rule<RetryBudget> = fields<RetryBudget>({
@@ -255,6 +423,10 @@ const coalesceRule: Rule<Coalesce> = shorthand('mode', fields<Coalesce>({
   maxBytes: integer({ min: 1024, max: 4000000 }),
   maxCarriers: integer({ min: 1, max: 8 }),
   itemMetadata: list(metadataKey()),
+  flush: flushRuleRule,
+  linger: duration({ min: 0.001, max: 1 }),
+  carrier: carrierFormRule,
+  requireL7Visibility: bool(),
 }, { shorthands: ['auto', 'never'] }));
 
 const deadlinePolicyRule: Rule<DeadlinePolicy> = fields<DeadlinePolicy>({
@@ -268,11 +440,18 @@ const telemetryRule: Rule<Telemetry> = fields<Telemetry>({
   attemptSpans: attemptSpansRule,
 });
 
+const authorizationRule: Rule<Authorization> = fields<Authorization>({
+  file: text(),
+  refresh: duration({ positive: true }),
+}, { required: ['file'] });
+
 const serverPolicyRule: Rule<ServerPolicy> = fields<ServerPolicy>({
   bulkhead: bulkheadRule,
   methodBulkheads: table(name({ method: true }, 'key'), bulkheadRule),
   carriers: bool(),
   maxItems: integer({ min: 1, max: 65536 }),
+  authorization: authorizationRule,
+  tunnels: bool(),
 });
 
 /** Checks a whole document. */

@@ -3,10 +3,23 @@
  *
  * @packageDocumentation
  */
+
+import type { TunnelRule } from '../batch/tunnel-rule.ts';
 import { splitMethod } from '../call.ts';
+import { ConfigError } from '../errors.ts';
 import { durationMs } from './duration.ts';
 import { type BulkheadRules, bulkheadRules, type MethodRules, methodRules } from './method-rules.ts';
-import type { AttemptSpans, Balance, BalancePolicy, Coalesce, CoalesceMode, MethodPolicy, Policy } from './policy.gen.ts';
+import type {
+  AttemptSpans,
+  Balance,
+  BalancePolicy,
+  CarrierForm,
+  Coalesce,
+  CoalesceMode,
+  FlushRule,
+  MethodPolicy,
+  Policy,
+} from './policy.gen.ts';
 
 /** Ratio of calls that may be re-sent, with a floor. */
 export interface RetryBudgetRules {
@@ -30,6 +43,10 @@ export interface CoalesceRules {
   readonly maxCarriers: number;
   /** Metadata keys that may differ between items, besides the built-in ones. */
   readonly itemMetadata: readonly string[];
+  readonly flush: FlushRule;
+  /** Undefined: as the flush rule has it. */
+  readonly lingerMs?: number;
+  readonly tunnels: TunnelRule;
 }
 
 /** Deadline propagation. */
@@ -52,7 +69,10 @@ export interface ServerRules {
   /** By path, `/pkg.Service/Method`. */
   readonly methodBulkheads: ReadonlyMap<string, BulkheadRules>;
   readonly carriers: boolean;
+  readonly tunnels: boolean;
   readonly maxItems: number;
+  /** A file with a policy of gRFC A43. Undefined: everybody may call everything. */
+  readonly authorization?: { readonly file: string; readonly refreshMs: number };
 }
 
 /** What a method's own .proto file says, e.g. `inmesh.v1.method_policy` or `idempotency_level`. */
@@ -63,6 +83,7 @@ const MAX_CACHED = 10_000;
 
 const DEFAULT_DECAY_MS = 10_000;
 const DEFAULT_TTL_MS = 10_000;
+const DEFAULT_REFRESH_MS = 60_000;
 
 const ms = (text: string | undefined, fallback: number): number => (text === undefined ? fallback : durationMs(text));
 
@@ -96,8 +117,26 @@ export class PolicyTable {
     const names = coalesce.mode === 'never' ? [] : (coalesce.methods ?? []);
     this.#coalesceNames = new Set(names);
     this.#coalesceMode = coalesce.mode === 'auto' && names.length === 0 ? 'auto' : 'never';
-    const { maxItems = 128, maxBytes = 524_288, maxCarriers = 4, itemMetadata = [] } = coalesce;
-    this.coalesce = { maxItems, maxBytes, maxCarriers, itemMetadata };
+    const {
+      maxItems = 128,
+      maxBytes = 524_288,
+      maxCarriers = 8,
+      itemMetadata = [],
+      flush = 'natural',
+      linger,
+      carrier = 'auto',
+      requireL7Visibility = false,
+    } = coalesce;
+    const lingerMs = linger === undefined ? {} : { lingerMs: durationMs(linger) };
+    this.coalesce = {
+      maxItems,
+      maxBytes,
+      maxCarriers,
+      itemMetadata,
+      flush,
+      ...lingerMs,
+      tunnels: tunnelRule(carrier, requireL7Visibility),
+    };
 
     const { ratio = 0.2, minPerSecond = 10, ttl } = policy.retryBudget ?? {};
     this.retryBudget = { ratio, minPerSecond, ttlMs: ms(ttl, DEFAULT_TTL_MS) };
@@ -145,7 +184,19 @@ export class PolicyTable {
   }
 }
 
+function tunnelRule(carrier: CarrierForm, requireL7Visibility: boolean): TunnelRule {
+  if (carrier === 'tunnel' && requireL7Visibility) {
+    throw new ConfigError(
+      'policy.coalesce.requireL7Visibility',
+      'expected false, got true, for coalesce.carrier is "tunnel", which no proxy can look into; did you mean carrier: "envelope"?',
+    );
+  }
+  if (carrier === 'envelope' || requireL7Visibility) return 'never';
+  return carrier === 'tunnel' ? 'always' : 'under-load';
+}
+
 function serverRules({ server = {} }: Policy): ServerRules {
+  const { authorization } = server;
   const bulkhead = bulkheadRules(server.bulkhead);
   const methodBulkheads = new Map<string, BulkheadRules>();
   for (const [name, limit] of Object.entries(server.methodBulkheads ?? {})) {
@@ -156,6 +207,10 @@ function serverRules({ server = {} }: Policy): ServerRules {
     ...(bulkhead === undefined ? {} : { bulkhead }),
     methodBulkheads,
     carriers: server.carriers ?? true,
+    tunnels: server.tunnels ?? true,
     maxItems: server.maxItems ?? 1024,
+    ...(authorization === undefined
+      ? {}
+      : { authorization: { file: authorization.file, refreshMs: ms(authorization.refresh, DEFAULT_REFRESH_MS) } }),
   };
 }

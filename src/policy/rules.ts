@@ -129,6 +129,11 @@ export function statusCode(): Rule<StatusCodeText> {
   );
 }
 
+/** Any text but the empty one. */
+export function text(): Rule<string> {
+  return leaf((input) => (typeof input === 'string' && input !== '' ? undefined : `expected text that is not empty, got ${show(input)}`));
+}
+
 /** A metadata key. */
 export function metadataKey(): Rule<string> {
   return leaf(metadataKeyProblem);

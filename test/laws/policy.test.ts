@@ -73,6 +73,11 @@ const methodPolicy = opt<MethodPolicy>({
   }),
   bulkhead,
   coalesce: fc.constantFrom('auto', 'never'),
+  batch: fc.record({
+    via: identifier,
+    wrap: identifier,
+    result: opt({ items: identifier, match: fc.constantFrom('index', 'key', 'map') }),
+  }),
 });
 const policy = opt<Policy>({
   defaults: methodPolicy,

@@ -157,6 +157,20 @@ describe('partition', () => {
     expect(gated.waiting).toBe(0);
   });
 
+  test('a batch that is split counts by its parts, and one whose size nobody tells by the mean', () => {
+    const split = new Partition<Item>(resolveCoalesceOptions({ maxItems: 8 }), clock, () => {
+      split.carrierSent(6);
+      split.carrierSent(2);
+    });
+    addAll(split, 'abcdefgh');
+    expect([split.carriers, split.carried]).toEqual([2, 8]);
+    split.carrierAnswered();
+    expect([split.carriers, split.carried]).toEqual([1, 4]);
+    split.carrierAnswered(6);
+    expect([split.carriers, split.carried]).toEqual([0, 0]);
+    clock.endTurn();
+  });
+
   describe('where calls never have company', () => {
     /** Sends lone items as calls of their own, as the coalescer does. */
     function alone(): Partition<Item> {

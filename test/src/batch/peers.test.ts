@@ -62,6 +62,21 @@ describe('peers', () => {
     expect(peers.capability('a', '/s/M')).toBeDefined();
   });
 
+  test('list those that are spared, for as long as they are', () => {
+    peers.learn('a', '1');
+    peers.deny('a', '/s/M', 100);
+    peers.deny('/run/a socket', '/s/N', 1000);
+    const both = [
+      { address: 'a', method: '/s/M' },
+      { address: '/run/a socket', method: '/s/N' },
+    ];
+    expect(peers.denied).toEqual(both);
+    clock.advance(110);
+    expect(peers.denied).toEqual(both.slice(1));
+    peers.forget('/run/a socket');
+    expect(peers.denied).toEqual([]);
+  });
+
   test('know who takes tunnels', () => {
     peers.learn('a', '1;items=5');
     expect(peers.anyTunnels).toBe(false);

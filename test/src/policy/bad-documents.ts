@@ -9,7 +9,7 @@ export const timeout = (value: unknown): unknown => ({ defaults: { timeout: valu
 /** A document with that retry policy. */
 export const retry = (value: unknown): unknown => ({ defaults: { retryPolicy: value } });
 const RETRY = 'policy.defaults.retryPolicy';
-const METHOD_KEYS = 'known keys: timeout, idempotent, retryPolicy, bulkhead, coalesce';
+const METHOD_KEYS = 'known keys: timeout, idempotent, retryPolicy, bulkhead, coalesce, batch';
 const ROOT_KEYS = 'known keys: defaults, services, methods, retryBudget, balance, coalesce, deadline, telemetry, server';
 
 /** What is wrong, the document, and the whole message. */

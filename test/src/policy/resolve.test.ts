@@ -20,7 +20,8 @@ describe('PolicyTable: defaults', () => {
   test('everything else', () => {
     expect(empty.retryBudget).toEqual({ ratio: 0.2, minPerSecond: 10, ttlMs: 10_000 });
     expect(empty.balance).toEqual({ policy: 'peak_ewma', explicit: false, decayMs: 10_000 });
-    expect(empty.coalesce).toEqual({ maxItems: 128, maxBytes: 524_288, maxCarriers: 4, itemMetadata: [] });
+    expect(empty.coalesce).toMatchObject({ maxItems: 128, maxBytes: 524_288, maxCarriers: 8, itemMetadata: [], flush: 'natural' });
+    expect(empty.coalesce.lingerMs).toBeUndefined();
     expect(empty.deadline).toEqual({ propagate: true, hopMarginMs: 0 });
     expect(empty.telemetry).toEqual({ traces: true, metrics: true, attemptSpans: 'auto' });
     expect(empty.server).toEqual({ methodBulkheads: new Map(), carriers: true, maxItems: 1024 });
@@ -30,7 +31,7 @@ describe('PolicyTable: defaults', () => {
     const full = table({
       retryBudget: { ratio: 0, minPerSecond: 0, ttl: '5s' },
       balance: { policy: 'peak_ewma', decay: '2.5s' },
-      coalesce: { maxItems: 2, maxBytes: 1024, maxCarriers: 1, itemMetadata: ['x-a'] },
+      coalesce: { maxItems: 2, maxBytes: 1024, maxCarriers: 1, itemMetadata: ['x-a'], flush: 'window', linger: '0.0025s' },
       deadline: { propagate: false, hopMargin: '0.005s' },
       telemetry: { traces: false, metrics: false, attemptSpans: 'always' },
       server: {
@@ -42,7 +43,14 @@ describe('PolicyTable: defaults', () => {
     });
     expect(full.retryBudget).toEqual({ ratio: 0, minPerSecond: 0, ttlMs: 5000 });
     expect(full.balance).toEqual({ policy: 'peak_ewma', explicit: true, decayMs: 2500 });
-    expect(full.coalesce).toEqual({ maxItems: 2, maxBytes: 1024, maxCarriers: 1, itemMetadata: ['x-a'] });
+    expect(full.coalesce).toMatchObject({
+      maxItems: 2,
+      maxBytes: 1024,
+      maxCarriers: 1,
+      itemMetadata: ['x-a'],
+      flush: 'window',
+      lingerMs: 2.5,
+    });
     expect(full.deadline).toEqual({ propagate: false, hopMarginMs: 5 });
     expect(full.telemetry).toEqual({ traces: false, metrics: false, attemptSpans: 'always' });
     expect(full.server).toEqual({
