@@ -24,7 +24,7 @@ describe('PolicyTable: defaults', () => {
     expect(empty.coalesce.lingerMs).toBeUndefined();
     expect(empty.deadline).toEqual({ propagate: true, hopMarginMs: 0 });
     expect(empty.telemetry).toEqual({ traces: true, metrics: true, attemptSpans: 'auto' });
-    expect(empty.server).toEqual({ methodBulkheads: new Map(), carriers: true, maxItems: 1024 });
+    expect(empty.server).toEqual({ methodBulkheads: new Map(), carriers: true, tunnels: true, maxItems: 1024 });
   });
 
   test('what the policy says, in milliseconds', () => {
@@ -57,6 +57,7 @@ describe('PolicyTable: defaults', () => {
       bulkhead: { slots: 9, queue: 0 },
       methodBulkheads: new Map([['/a.B/C', { slots: 1, queue: 2, queueTimeoutMs: 100 }]]),
       carriers: false,
+      tunnels: true,
       maxItems: 1,
     });
   });
