@@ -30,6 +30,7 @@ import { createMesh, type Mesh, type Policy } from '../src/index.ts';
 import { seededRandom } from '../src/random.ts';
 import { closedLoop } from './closed-loop.ts';
 import type { Call } from './echo.ts';
+import { cpuUs } from './protocol.ts';
 import { ratios, spread } from './stats.ts';
 
 const TARGET = 0.9;
@@ -59,8 +60,8 @@ interface Variant {
   readonly perBatch: () => number;
   readonly close: () => void;
 }
-/** What is compared; `bare` merges nothing. */
-export const NATIVE_VARIANTS = ['dataloader', 'native-interceptors', 'native-channel', 'native-wrap', 'bare'] as const;
+/** What is compared; `bare` merges nothing, `lean` has no telemetry. */
+export const NATIVE_VARIANTS = ['dataloader', 'native-interceptors', 'native-channel', 'native-wrap', 'native-wrap-lean', 'bare'] as const;
 type VariantName = (typeof NATIVE_VARIANTS)[number];
 
 const POLICY: Policy = {
@@ -89,9 +90,10 @@ async function variant(name: VariantName, address: string): Promise<Variant> {
     const client = open({});
     return { name, call: adapted(client), perBatch: () => 1, close: () => client.close() };
   }
-  const mesh: Mesh = createMesh(POLICY, { descriptors: definition });
+  const policy: Policy = name === 'native-wrap-lean' ? { ...POLICY, telemetry: { traces: false, metrics: false } } : POLICY;
+  const mesh: Mesh = createMesh(policy, { descriptors: definition });
   const client = open(name === 'native-interceptors' ? { ...mesh.options(), interceptors: mesh.interceptors() } : mesh.client());
-  const called = name === 'native-wrap' ? (mesh.wrap(client, { interceptors: 'none' }) as unknown as ItemsClient) : client;
+  const called = name.startsWith('native-wrap') ? (mesh.wrap(client, { interceptors: 'none' }) as unknown as ItemsClient) : client;
   const perBatch = (): number => {
     const { items, batches } = mesh.stats().native;
     return items / batches;
@@ -128,35 +130,45 @@ async function byHand(client: ItemsClient): Promise<Variant> {
   return { name: 'dataloader', call, perBatch: () => items / batches, close: () => client.close() };
 }
 
-/** What one round gave, in calls per second. */
-type Rates = Record<VariantName, number | undefined>;
+/** What one round gave. */
+interface Cell {
+  readonly callsPerSecond: number;
+  /** CPU microseconds per call. */
+  readonly clientUs: number;
+}
+type Cells = Partial<Record<VariantName, Cell>>;
 
-async function rounds(variants: readonly Variant[], plan: { callers: number; rounds: number; sliceMs: number }): Promise<Rates[]> {
+async function rounds(variants: readonly Variant[], plan: { callers: number; rounds: number; sliceMs: number }): Promise<Cells[]> {
   const random = seededRandom(1);
-  const all: Rates[] = [];
+  const all: Cells[] = [];
   for (let round = 0; round <= plan.rounds; round++) {
-    const rates = Object.fromEntries(NATIVE_VARIANTS.map((name) => [name, undefined])) as Rates;
+    const cells: Cells = {};
     for (const { name, call } of variants.toSorted(() => random() - 0.5)) {
       const loop = { callers: plan.callers, warmMs: Math.max(50, plan.sliceMs / 2), sliceMs: plan.sliceMs };
-      const { calls, elapsedMs, failed, firstError } = await closedLoop(call, loop, () => {});
+      let cpu = 0;
+      const { calls, elapsedMs, failed, firstError } = await closedLoop(call, loop, () => {
+        cpu = cpuUs() - cpu;
+      });
       if (failed > 0) throw new Error(`${name}: ${failed} calls failed, the first with: ${firstError}`);
-      rates[name] = (calls * 1000) / elapsedMs;
+      cells[name] = { callsPerSecond: (calls * 1000) / elapsedMs, clientUs: cpu / calls };
     }
-    if (round > 0) all.push(rates); // the first one warms up
+    if (round > 0) all.push(cells); // the first one warms up
   }
   return all;
 }
 
-function report(variants: readonly Variant[], all: readonly Rates[], callers: number): void {
-  const column = (name: VariantName): (number | undefined)[] => all.map((rates) => rates[name]);
+function report(variants: readonly Variant[], all: readonly Cells[], callers: number): void {
+  const column = (name: VariantName, what: keyof Cell): number[] => all.flatMap((cells) => cells[name]?.[what] ?? []);
   console.log(`node ${process.version}, ${availableParallelism()} cores, ${callers} callers, ${all.length} rounds`);
-  console.log('variant              calls/s   a batch   of dataloader (min..max)');
+  console.log('variant              calls/s   a batch   client us   of dataloader (min..max)');
   for (const { name, perBatch } of variants) {
-    const { median } = spread(column(name).filter((rate) => rate !== undefined));
-    const ratio = spread(ratios(column(name), column('dataloader')));
+    const rate = spread(column(name, 'callsPerSecond'));
+    const us = spread(column(name, 'clientUs'));
+    const ratio = spread(ratios(column(name, 'callsPerSecond'), column('dataloader', 'callsPerSecond')));
     const judged = name.startsWith('native') ? ` >= ${TARGET}: ${ratio.median >= TARGET ? 'holds' : 'does not hold'}` : '';
     const range = `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}..${ratio.max.toFixed(2)})`;
-    console.log(`${name.padEnd(20)} ${String(Math.round(median)).padStart(7)} ${perBatch().toFixed(1).padStart(9)}   ${range}${judged}`);
+    const numbers = [Math.round(rate.median).toString().padStart(7), perBatch().toFixed(1).padStart(9), us.median.toFixed(1).padStart(11)];
+    console.log(`${name.padEnd(20)} ${numbers.join(' ')}   ${range}${judged}`);
   }
 }
 

@@ -10,9 +10,19 @@ import type { PlacedBehaviour } from '../src/grpc/interceptor-door.ts';
 import type { ServerLayer } from '../src/grpc/server-call.ts';
 
 /** Name of a client stage. */
-export type ClientStage = 'count' | 'tracing' | 'metrics' | 'deadline' | 'bulkhead' | 'retry' | 'attempt' | 'coalesce' | 'balance';
+export type ClientStage =
+  | 'count'
+  | 'tracing'
+  | 'metrics'
+  | 'deadline'
+  | 'bulkhead'
+  | 'retry'
+  | 'attempt'
+  | 'nativeBatch'
+  | 'coalesce'
+  | 'balance';
 /** Name of a server stage. */
-export type ServerStage = 'count' | 'metrics' | 'tracing' | 'deadline' | 'bulkhead';
+export type ServerStage = 'count' | 'metrics' | 'tracing' | 'deadline' | 'authorization' | 'bulkhead';
 
 /** One stage: its place is its index. */
 export interface Stage<Name extends string> {
@@ -32,7 +42,8 @@ export const CLIENT_STAGES: readonly Stage<ClientStage>[] = [
   { name: 'deadline', above: 'bulkhead: a call that is late already must not wait for a slot, nor hold one' },
   { name: 'bulkhead', above: 'retry: the attempts of one call share one slot, and a full house is not worth another attempt' },
   { name: 'retry', above: 'coalesce: it repeats calls, never batches; a repeated item joins a later batch' },
-  { name: 'attempt', above: 'coalesce: an item is an attempt, with a span and a count of its own' },
+  { name: 'attempt', above: 'nativeBatch and coalesce: an item is an attempt, with a span and a count of its own' },
+  { name: 'nativeBatch', above: 'coalesce: its batch is one call of another method, which may travel like any other' },
   { name: 'coalesce', above: 'balance: a batch goes to one endpoint, chosen once' },
   { name: 'balance', above: 'the channel: it is the picker in there, reached through mesh.options() or mesh.client()' },
 ];
@@ -46,6 +57,7 @@ export const SERVER_STAGES: readonly Stage<ServerStage>[] = [
     name: 'deadline',
     above: 'bulkhead: what is late already must not wait for a slot; handlers and their client calls inherit what is left',
   },
+  { name: 'authorization', above: 'bulkhead: who may not call takes no slot, and nothing of the call is read' },
   { name: 'bulkhead', above: 'the handler: nothing of a refused call is read' },
 ];
 

@@ -29,12 +29,13 @@ describe('the order', () => {
       'bulkhead',
       'retry',
       'attempt',
+      'nativeBatch',
       'coalesce',
       'balance',
     ]);
   });
   test('of the server is this one', () => {
-    expect(SERVER_STAGES.map(({ name }) => name)).toEqual(['count', 'metrics', 'tracing', 'deadline', 'bulkhead']);
+    expect(SERVER_STAGES.map(({ name }) => name)).toEqual(['count', 'metrics', 'tracing', 'deadline', 'authorization', 'bulkhead']);
   });
   test.for([...CLIENT_STAGES, ...SERVER_STAGES])('$name says what it is above, and why', ({ above }) => {
     expect(above).toMatch(/^[a-z][^:]+: \S.{15,}/);

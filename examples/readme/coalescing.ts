@@ -20,6 +20,12 @@ const { items, carriers } = mesh.stats().coalesce;
 console.log(`${items} calls in ${carriers} RPC`); // prints 40 calls in 1 RPC
 // #endregion
 
+// #region stats
+const { partitions, plain } = mesh.stats().coalesce;
+console.log(partitions[0]?.method, partitions[0]?.meanSize); // prints /helloworld.Greeter/SayHello 40
+console.log(plain['no-peer']); // prints 1
+// #endregion
+
 // #region methods
 const some = createMesh({
   coalesce: {

@@ -23,6 +23,13 @@ export async function loadPolicy(path: string): Promise<Policy> {
   return parsePolicyText(text, path);
 }
 
+/** An error about a policy that was read from a file, with line and column; any other as it is. */
+export async function inFile(path: string, error: unknown): Promise<unknown> {
+  if (!(error instanceof ConfigError) || !error.path.startsWith('policy.')) return error;
+  const [text, { locate }] = await Promise.all([readText(path), import('./policy-text.ts')]);
+  return new ConfigError(locate(text, path, error.path), error.message.slice(error.path.length + 2));
+}
+
 async function readText(path: string): Promise<string> {
   if (typeof path !== 'string' || path === '') throw new ConfigError('path', 'expected the path of a policy file');
   let bytes: Uint8Array;

@@ -34,6 +34,17 @@ export function parsePolicyText(text: string, file: string): Policy {
   );
 }
 
+/** A place of the policy, `policy.methods["a.B/C"].batch`, with its line and column in the text that it was read from. */
+export function locate(text: string, file: string, path: string): string {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, stringKeys: true, logLevel: 'error' });
+  const keys = [...path.matchAll(/\.([\w$]+)|\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]/g)].map(([, plain, quoted, index]) =>
+    index === undefined ? (plain ?? String(JSON.parse(`"${quoted}"`))) : Number(index),
+  );
+  const { line, col } = lines.linePos(offsetOf(document.contents, keys));
+  return `${file}:${line}:${col} ${path}`;
+}
+
 function toPlain(document: ReturnType<typeof parseDocument>, file: string): unknown {
   try {
     return document.toJS({ maxAliasCount: MAX_ALIASES });

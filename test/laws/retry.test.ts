@@ -173,4 +173,42 @@ describe('law: RetryBudget', () => {
       { numRuns: 1000 },
     );
   });
+
+  test('with a purse for carriers, attempts stay within it once and what successes put back, for every prefix (B3)', () => {
+    const step = fc.record({ kind: fc.constantFrom('lost', 'failed', 'ok', 'pass'), n: fc.integer({ min: 1, max: 200 }) });
+    fc.assert(
+      fc.property(
+        fc.constantFrom(0.1, 0.2, 1),
+        fc.integer({ min: 0, max: 300 }),
+        fc.array(step, { maxLength: 60 }),
+        (ratio, carried, steps) => {
+          const clock = new FakeClock();
+          const startMs = clock.nowMs();
+          const budget = new RetryBudget({ ratio, minPerSecond: 10, ttlMs: 1000 }, clock, carried);
+          const total = { calls: 0, ok: 0, retries: 0, carried: 0 };
+          for (const { kind, n } of steps) {
+            if (kind === 'pass') clock.advance(n);
+            else {
+              for (let i = 0; i < n; i++) {
+                budget.deposit();
+                total.calls++;
+                if (kind === 'ok') {
+                  budget.succeeded();
+                  total.ok++;
+                } else if (budget.tryWithdraw(kind === 'lost')) {
+                  total.retries++;
+                  if (kind === 'lost') total.carried++;
+                }
+              }
+            }
+            const windows = Math.floor((clock.nowMs() - startMs) / 1000) + 1;
+            const window = ratio * total.calls + 10 * windows + 1;
+            expect(total.retries - total.carried).toBeLessThanOrEqual(window);
+            expect(total.retries).toBeLessThanOrEqual(window + carried + ratio * total.ok);
+          }
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
 });

@@ -192,6 +192,14 @@ const ROWS: Row[] = [
     becomes: [{ entity: { text: 'one' }, text: '' }, { entity: { text: '' }, text: '' }, { entity: { text: 'zero' }, text: '' }, 'missing'],
   },
   {
+    why: 'MAP by texts',
+    mode: 'GetBook',
+    result: { items: 'by_name', match: 'map' },
+    requests: [a, b, { name: '' }],
+    replies: [{ byName: { b: book('of b'), a: book('of a'), c: book('stranger') } }],
+    becomes: [book('of a'), book('of b'), 'missing'],
+  },
+  {
     why: 'MAP of texts',
     mode: 'GetEntity',
     rule: { result: { items: 'texts', match: 'map', set: 'text' } },

@@ -1,0 +1,28 @@
+/**
+ * Native coalescing as a mesh has it: descriptors in, plans and counts out.
+ *
+ * @packageDocumentation
+ */
+import type { Catalog } from './batch/native/descriptors.ts';
+import type { NativePlan } from './batch/native/plan.ts';
+import { declaredBy, nativePlans } from './batch/native/rules.ts';
+import { type Descriptors, readDescriptors } from './batch/native/sources.ts';
+import { type NativeCounts, noNativeCounts } from './grpc/native-batcher.ts';
+import type { Policy } from './policy/policy.gen.ts';
+import { PolicyTable } from './policy/resolve.ts';
+
+/** A policy with what the descriptors add to it. */
+export interface NativeBatching {
+  /** What the methods' files say (`idempotency_level`) is in it. */
+  readonly table: PolicyTable;
+  /** Batch rules by path of their methods. */
+  readonly plans: ReadonlyMap<string, NativePlan>;
+  readonly counts: NativeCounts;
+}
+
+/** @throws ConfigError when descriptors are none, or a batch rule does not fit them. */
+export function nativeBatching(policy: Policy, descriptors: Descriptors | undefined): NativeBatching {
+  const catalog: Catalog | undefined = descriptors === undefined ? undefined : readDescriptors(descriptors);
+  const table = new PolicyTable(policy, declaredBy(catalog));
+  return { table, plans: nativePlans(policy, catalog, (path) => table.method(path).idempotent), counts: noNativeCounts() };
+}
