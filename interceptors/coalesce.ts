@@ -15,10 +15,13 @@ import type { TunnelRule } from '../src/batch/tunnel-rule.ts';
 import type { Clock } from '../src/clock.ts';
 import { BatchKeys } from '../src/grpc/batch-key.ts';
 import type { ByteChannel, CallInfo, ClientInterceptor, Door } from '../src/grpc/client-call.ts';
+import { CoalesceWatch } from '../src/grpc/coalesce-watch.ts';
 import { CoalescedCall } from '../src/grpc/coalesced-call.ts';
 import { ChannelCoalescer, type CoalesceCounts, type CoalesceShared } from '../src/grpc/coalescer.ts';
 import { LearningCall } from '../src/grpc/learning-call.ts';
+import { clientBatchMetrics } from '../src/observe/batch-metrics.ts';
 import type { StartCarrierSpan } from '../src/observe/carrier-span.ts';
+import type { MetricsOptions } from '../src/observe/options.ts';
 import type { Random } from '../src/random.ts';
 
 /** What the coalescing behaviour is told. */
@@ -30,6 +33,8 @@ export interface CoalesceSettings {
   readonly isOn: (info: CallInfo) => boolean;
   readonly carrierSpan: StartCarrierSpan;
   readonly counts: CoalesceCounts;
+  /** Where metrics of batches go. Undefined: there are none. */
+  readonly metrics?: MetricsOptions | undefined;
   readonly warn: (line: string) => void;
   /** Default `never`; only where the balancing is ours. */
   readonly tunnels?: TunnelRule;
@@ -42,8 +47,10 @@ const FOREIGN_BELOW =
 
 /** The client half. The server half is `ServerHost`. */
 export function coalesceClient(settings: CoalesceSettings): ClientInterceptor {
-  const { options, clock, random, isOn, carrierSpan, counts, warn, tunnels = 'never' } = settings;
-  const shared: CoalesceShared = { options, clock, random, keys: new BatchKeys(options.itemMetadata), carrierSpan, counts, tunnels };
+  const { options, clock, random, isOn, carrierSpan, counts, metrics, warn, tunnels = 'never' } = settings;
+  const watch = new CoalesceWatch(counts, clock, metrics && clientBatchMetrics(counts.channels, metrics));
+  const keys = new BatchKeys(options.itemMetadata);
+  const shared: CoalesceShared = { options, clock, random, keys, carrierSpan, counts, watch, tunnels };
   const byDoor = new WeakMap<Door, ChannelCoalescer>();
   let warned = false;
   const coalescerOf = (door: Door, channel: ByteChannel): ChannelCoalescer => {
@@ -65,7 +72,7 @@ export function coalesceClient(settings: CoalesceSettings): ClientInterceptor {
     const coalescer = coalescerOf(info.door, channel);
     // A repeated attempt has endpoints to avoid, which its batch would not know of.
     if (!coalescer.ready || (info.attempt?.avoid?.size ?? 0) > 0 || info.attempt?.pin !== undefined) {
-      counts.plain['no-peer']++;
+      watch.alone(info.method, 'no-peer');
       return new LearningCall(next(info), coalescer, info);
     }
     return new CoalescedCall(coalescer, info);

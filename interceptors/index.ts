@@ -144,6 +144,7 @@ export function coalesceInterceptor(options: CoalesceInterceptorOptions): Interc
     isOn: ({ method }) => only?.has(method) ?? true,
     carrierSpan: carrierSpans(),
     counts: emptyCounts(),
+    metrics: {},
     warn,
   });
   let door: Door | undefined;

@@ -6,7 +6,7 @@
  * - Idempotency: what the server provably never ran is re-sent whatever the method; what it may have run, only if the
  *   method is marked (policy `idempotent: true`, or `CallOptions.inmesh.idempotent`).
  * - Streams: replayed until the first answer reaches the app or the buffer is full, then committed.
- * - State: one budget per service (20 % of its calls + 10/s).
+ * - State: one budget per service (20 % of its calls + 10/s; for items of a broken carrier, once a connection full of them).
  * - Source: gRFC A6; budget: Finagle's RetryBudget. grpc-js's transparent retries stay on below.
  *
  * @packageDocumentation
@@ -26,6 +26,8 @@ export interface RetryBehaviourSettings {
   readonly random: Random;
   readonly rules: (info: CallInfo) => MethodRetry;
   readonly budget: RetryBudgetOptions;
+  /** Most calls that one lost connection may take along in carriers. @defaultValue 0 */
+  readonly carried?: number;
   readonly warn: (line: string) => void;
   readonly onRetry?: (info: CallInfo) => void;
 }
@@ -45,7 +47,7 @@ export function retryClient(settings: RetryBehaviourSettings): ClientInterceptor
     const known = budgets.get(method);
     if (known !== undefined) return known;
     const service = services.size < MAX_BUDGETS ? splitMethod(method).service : '';
-    const made = services.get(service) ?? new RetryBudget(settings.budget, clock);
+    const made = services.get(service) ?? new RetryBudget(settings.budget, clock, settings.carried);
     services.set(service, made);
     if (budgets.size < 10 * MAX_BUDGETS) budgets.set(method, made);
     return made;

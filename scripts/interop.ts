@@ -1,6 +1,6 @@
 /**
  * `npm run interop`: the 14 standard gRPC interop cases between this package and grpc-go, both ways, and through both
- * doors against our own server with batches. Prints a table; exits with 1 when a case failed.
+ * doors against our own server, with batches in every carrier. Prints a table; exits with 1 when a case failed.
  *
  * Without Go the columns that need it are skipped aloud. `--bare` adds bare grpc-js both ways, to tell whose fault a
  * failure is. `--require-go` makes a missing Go a failure.
@@ -9,7 +9,16 @@ import { parseArgs, styleText } from 'node:util';
 import type { MeshStats } from '../src/index.ts';
 import { CASES, type InteropCase, problemOf } from '../test/interop/grpc/cases.ts';
 import { type GoPrograms, GRPC_GO_VERSION, goPrograms, runGoClient, startGoServer } from '../test/interop/grpc/go-peer.ts';
-import { burst, connectThrough, DOORS, type DoorName, startServer } from '../test/interop/grpc/peers.ts';
+import {
+  burst,
+  CARRIERS,
+  type CarrierName,
+  connectThrough,
+  DOORS,
+  type DoorName,
+  runInCarriers,
+  startServer,
+} from '../test/interop/grpc/peers.ts';
 import { recordEveryCall } from '../test/interop/grpc/telemetry.ts';
 
 /** One column: who calls whom, and what was wrong in which case. */
@@ -49,16 +58,15 @@ async function callsGo(port: number, door: DoorName): Promise<Column> {
   }
 }
 
-/** Our client against our server, with batches. */
-async function callsOwn(port: number, door: DoorName): Promise<Column> {
-  const peer = connectThrough(door, port);
+/** Our client against our server, with batches in one carrier. */
+async function callsOwn(port: number, door: DoorName, carrier: CarrierName): Promise<Column> {
+  const peer = connectThrough(door, port, carrier);
   try {
     const run = async (one: InteropCase): Promise<void> => {
-      await one.run(peer);
-      const { asked, carriers } = await burst(peer, one);
-      if (asked > 0 && carriers === 0) throw new Error(`${asked} calls at once made no batch`);
+      const { asked, carried } = await runInCarriers(peer, one);
+      if (asked > 0 && carried === 0) throw new Error(`${asked} calls at once, and none travelled by ${carrier}`);
     };
-    return await column(`${label(door)} -> inmesh server`, run, () => counts(peer.mesh?.stats()));
+    return await column(`${label(door)}, ${carrier} -> inmesh server`, run, () => counts(peer.mesh?.stats()));
   } finally {
     await peer.closeAll();
   }
@@ -69,7 +77,9 @@ function label(door: DoorName): string {
 }
 
 function counts(stats: MeshStats | undefined): string {
-  return stats ? `${stats.client.calls} calls, ${stats.coalesce.items} of them in ${stats.coalesce.carriers} batches` : '';
+  if (stats === undefined) return '';
+  const { items, carriers, tunnels } = stats.coalesce;
+  return `${stats.client.calls} calls, ${items} of them in ${carriers} envelopes, ${tunnels.items} in ${tunnels.opened} tunnels`;
 }
 
 async function withGo(programs: Exclude<GoPrograms, { missing: string }>, bare: boolean): Promise<Column[]> {
@@ -89,7 +99,7 @@ async function withOurselves(): Promise<Column[]> {
   const server = await startServer('inmesh');
   try {
     const columns: Column[] = [];
-    for (const door of DOORS) columns.push(await callsOwn(server.port, door));
+    for (const door of DOORS) for (const carrier of CARRIERS) columns.push(await callsOwn(server.port, door, carrier));
     return columns;
   } finally {
     await server.close();
@@ -100,7 +110,7 @@ function print(columns: readonly Column[]): void {
   const mark = (problem: string | undefined): string => (problem === undefined ? styleText('green', 'ok  ') : styleText('red', 'FAIL'));
   for (const [index, { title, problems, note }] of columns.entries()) {
     const passed = CASES.filter(({ name }) => problems.get(name) === undefined).length;
-    console.log(`[${index + 1}] ${title.padEnd(38)} ${passed} of ${CASES.length} passed${note && ` (${note})`}`);
+    console.log(`[${index + 1}] ${title.padEnd(51)} ${passed} of ${CASES.length} passed${note && ` (${note})`}`);
   }
   console.log(`\n${'case'.padEnd(30)}${columns.map((_, index) => `[${index + 1}]`.padEnd(6)).join('')}`);
   for (const { name } of CASES) console.log(`${name.padEnd(30)}${columns.map((one) => `${mark(one.problems.get(name))}  `).join('')}`);

@@ -9,6 +9,7 @@ import { coalesceClient } from '../interceptors/coalesce.ts';
 import { type CallCounts, countAttempts, countClient, countServer, type OpenCall } from '../interceptors/count.ts';
 import { deadlineClient, deadlineServer } from '../interceptors/deadline.ts';
 import { metricsClientInterceptor, metricsServerLayer } from '../interceptors/metrics.ts';
+import { nativeBatchClient } from '../interceptors/native-batch.ts';
 import { clientStack, serverStack } from '../interceptors/pipeline.ts';
 import { retryClient } from '../interceptors/retry.ts';
 import { attemptTracingInterceptor, tracingClientInterceptor, tracingServerLayer } from '../interceptors/tracing.ts';
@@ -20,6 +21,7 @@ import type { CallInfo, ClientInterceptor } from './grpc/client-call.ts';
 import type { CoalesceCounts } from './grpc/coalescer.ts';
 import type { PlacedBehaviour } from './grpc/interceptor-door.ts';
 import type { ServerLayer } from './grpc/server-call.ts';
+import type { NativeBatching } from './mesh-native.ts';
 import type { Otel } from './observe/api.ts';
 import { carrierSpans } from './observe/carrier-span.ts';
 import type { MethodRules } from './policy/method-rules.ts';
@@ -33,6 +35,7 @@ export interface StackSettings {
   readonly random: Random;
   readonly warn: (line: string) => void;
   readonly otel: Otel | undefined;
+  readonly native?: NativeBatching;
 }
 
 /** The client's numbers. */
@@ -42,10 +45,14 @@ export interface ClientCounts {
   retries: number;
 }
 
+/** Unanswered items that a server of ours takes on one tunnel. */
+const TUNNEL_WINDOW = 1024;
+
 /** The client stack of a mesh. Behaviours that policy switches off are not built. */
 export function buildClientStack(settings: StackSettings, counts: ClientCounts, onIdle: () => void, open?: Set<OpenCall>): PlacedBehaviour {
-  const { table, clock, random, warn, otel } = settings;
+  const { table, clock, random, warn, otel, native } = settings;
   const { traces, metrics, attemptSpans } = table.telemetry;
+  const { tunnels, ...coalesce } = table.coalesce;
   // A client may bring rules of its own (a service config with retry policies), below the policy's.
   const rules = (info: CallInfo): MethodRules => (info.door.rules ?? table).method(info.method);
   const bulkheads = new KeyedBulkheads((method) => table.method(method).bulkhead, clock);
@@ -54,6 +61,8 @@ export function buildClientStack(settings: StackSettings, counts: ClientCounts, 
   const attemptSpan = traces ? attemptTracingInterceptor(tracing) : undefined;
   const attempt: ClientInterceptor =
     attemptSpan === undefined ? attempts : (info, next) => attempts(info, (below) => attemptSpan(below, next));
+  const options = resolveCoalesceOptions(coalesce);
+  const carrierSpan = traces ? carrierSpans(tracing) : () => undefined;
   return clientStack({
     count: countClient(counts.client, onIdle, open),
     ...(traces ? { tracing: tracingClientInterceptor(tracing) } : {}),
@@ -65,19 +74,25 @@ export function buildClientStack(settings: StackSettings, counts: ClientCounts, 
       random,
       rules,
       budget: table.retryBudget,
+      carried: Math.max(coalesce.maxItems * coalesce.maxCarriers, tunnels === 'never' ? 0 : TUNNEL_WINDOW),
       warn,
       onRetry: () => {
         counts.retries++;
       },
     }),
     attempt,
+    ...(native === undefined || native.plans.size === 0
+      ? {}
+      : { nativeBatch: nativeBatchClient({ ...native, options, clock, random, carrierSpan, warn }) }),
     coalesce: coalesceClient({
-      options: resolveCoalesceOptions(table.coalesce),
+      options,
+      tunnels,
       clock,
       random,
       isOn: (info) => rules(info).coalesce === 'auto',
-      carrierSpan: traces ? carrierSpans(tracing) : () => undefined,
+      carrierSpan,
       counts: counts.coalesce,
+      metrics: metrics ? { otel, clock } : undefined,
       warn,
     }),
     ...(table.balance.policy === 'off' ? {} : { balance: balanceClient({ warn }) }),
@@ -85,7 +100,7 @@ export function buildClientStack(settings: StackSettings, counts: ClientCounts, 
 }
 
 /** The server layer of a mesh. */
-export function buildServerLayer(settings: StackSettings, counts: CallCounts): ServerLayer {
+export function buildServerLayer(settings: StackSettings, counts: CallCounts, authorization?: ServerLayer): ServerLayer {
   const { table, clock, otel } = settings;
   const { traces, metrics } = table.telemetry;
   const { bulkhead, methodBulkheads } = table.server;
@@ -101,6 +116,7 @@ export function buildServerLayer(settings: StackSettings, counts: CallCounts): S
     ...(metrics ? { metrics: metricsServerLayer({ otel, clock }) } : {}),
     ...(traces ? { tracing: tracingServerLayer({ otel, clock }) } : {}),
     deadline: deadlineServer({ clock }),
+    ...(authorization === undefined ? {} : { authorization }),
     ...(layers.length > 0 ? { bulkhead: (info, call) => layers.reduce((wrapped, layer) => layer(info, wrapped), call) } : {}),
   });
 }

@@ -3,61 +3,41 @@
  *
  * @packageDocumentation
  */
-import type { Channel, ChannelCredentials, ClientOptions, Interceptor, Server, ServerInterceptor, ServerOptions } from '@grpc/grpc-js';
-import { type CallCounts, noCounts, type OpenCall } from '../interceptors/count.ts';
+import type {
+  Channel,
+  ChannelCredentials,
+  Client,
+  ClientOptions,
+  handleUnaryCall,
+  Interceptor,
+  Server,
+  ServerOptions,
+} from '@grpc/grpc-js';
+import { noCounts, type OpenCall } from '../interceptors/count.ts';
 import { Code } from './call.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Refusal } from './errors.ts';
+import { type BatchHandler, type BatchHandlerOptions, BatchHandlers } from './grpc/batch-handler.ts';
+import type { WrapOptions, WrappedClient } from './grpc/client-door-types.ts';
 import { ClientDoors } from './grpc/client-doors.ts';
-import { type CoalesceCounts, emptyCounts } from './grpc/coalescer.ts';
+import { coalesceStats, emptyCounts } from './grpc/coalesce-stats.ts';
+import type { Forward, ForwardOptions } from './grpc/forward.ts';
 import { localStatus } from './grpc/refuse.ts';
 import { ServerDoors } from './grpc/server-doors.ts';
+import type { Workers } from './grpc/worker-service.ts';
+import { WorkerSets } from './grpc/worker-sets.ts';
+import { MeshAuthorization } from './mesh-authorization.ts';
+import { Forwards } from './mesh-forward.ts';
+import { type NativeBatching, nativeBatching } from './mesh-native.ts';
 import { buildClientStack, buildServerLayer } from './mesh-stack.ts';
-import type { Otel } from './observe/api.ts';
+import type { AttachOptions, MeshDependencies, MeshStats } from './mesh-types.ts';
+import { serverBatchMetrics } from './observe/batch-metrics.ts';
 import { servedCarrierSpans } from './observe/carrier-span.ts';
+import { gatherSpans } from './observe/gather-span.ts';
 import { parsePolicy } from './policy/parse.ts';
 import type { Policy } from './policy/policy.gen.ts';
-import { PolicyTable } from './policy/resolve.ts';
-import { type Random, systemRandom } from './random.ts';
-
-/** Things that a mesh uses and that tests or bundles may replace. */
-export interface MeshDependencies {
-  /** Default: the real clock. */
-  readonly clock?: Clock;
-  /** Default: `Math.random`. */
-  readonly random?: Random;
-  /** Takes the few lines that the mesh has to say (never metadata or messages). Default: `process.emitWarning`. */
-  readonly warn?: (line: string) => void;
-  /** The OpenTelemetry API, for bundles in which `@opentelemetry/api` can't be found at run time. Default: the installed one. */
-  readonly otel?: Otel;
-}
-
-/** What `mesh.stats()` shows: plain numbers, ready for JSON. */
-export interface MeshStats {
-  readonly client: Readonly<CallCounts> & { readonly retries: number };
-  readonly server: Readonly<CallCounts> & { readonly carriers: number; readonly items: number };
-  readonly coalesce: Readonly<CoalesceCounts>;
-  /** Endpoints by target, where the balancing is ours. */
-  readonly endpoints: Readonly<Record<string, readonly EndpointStats[]>>;
-}
-
-/** One endpoint now. */
-export interface EndpointStats {
-  readonly address: string;
-  readonly ready: boolean;
-  /** Calls and items in flight. */
-  readonly inFlight: number;
-  /** Peak EWMA of its answers in ms; 0: unknown. */
-  readonly latencyMs: number;
-}
-
-/** What `mesh.attach` can be told of a server that was not made with `mesh.server()`. */
-export interface AttachOptions {
-  /** Every server-wide interceptor of that server, in its order. */
-  readonly interceptors?: readonly ServerInterceptor[];
-  /** Every interceptor in the credentials of its ports, in their order. */
-  readonly credentialInterceptors?: readonly ServerInterceptor[];
-}
+import { systemRandom } from './random.ts';
+import type { WorkersOptions } from './workers/options.ts';
 
 /** One policy around clients and servers. Made by {@link createMesh} or {@link loadMesh}. */
 export class Mesh {
@@ -67,6 +47,11 @@ export class Mesh {
   readonly #counts = { client: noCounts(), server: noCounts(), coalesce: emptyCounts(), retries: 0 };
   readonly #clients: ClientDoors;
   readonly #servers: ServerDoors;
+  readonly #workers: WorkerSets;
+  readonly #batchHandlers: BatchHandlers;
+  readonly #forwards: Forwards;
+  readonly #authorization: MeshAuthorization | undefined;
+  readonly #native: NativeBatching;
   readonly #open = new Set<OpenCall>();
   #idle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -76,16 +61,30 @@ export class Mesh {
     this.policy = policy;
     const { clock = systemClock, random = systemRandom } = dependencies;
     const said = dependencies.warn ?? warnProcess;
-    const table = new PolicyTable(policy);
+    this.#native = nativeBatching(policy, dependencies.descriptors);
+    const { table } = this.#native;
     this.#clock = clock;
-    const settings = { table, clock, random, warn: said, otel: dependencies.otel };
+    const settings = { table, clock, random, warn: said, otel: dependencies.otel, native: this.#native };
     const stack = buildClientStack(settings, this.#counts, () => this.#idle?.(), this.#open);
     this.#clients = new ClientDoors({ table, policy, stack, clock, random, warn: said });
+    this.#forwards = new Forwards(policy, (changed) => {
+      const native = nativeBatching(changed, dependencies.descriptors);
+      const own = { ...settings, native, table: native.table };
+      const onward = buildClientStack(own, this.#counts, () => this.#idle?.(), this.#open);
+      return new ClientDoors({ table: native.table, policy: changed, stack: onward, clock, random, warn: said });
+    });
+    this.#batchHandlers = new BatchHandlers(clock, table.telemetry.traces ? gatherSpans({ otel: dependencies.otel, clock }) : undefined);
+    this.#workers = new WorkerSets({ clock, random, warn: said, otel: dependencies.otel, traces: table.telemetry.traces });
+    const { authorization } = table.server;
+    if (authorization !== undefined) this.#authorization = new MeshAuthorization(authorization, settings, dependencies.auditLoggers);
     this.#servers = new ServerDoors({
-      layer: buildServerLayer(settings, this.#counts.server),
+      layer: buildServerLayer(settings, this.#counts.server, this.#authorization?.layer),
+      ports: this.#authorization?.ports,
       carriers: table.server.carriers,
+      tunnels: table.server.tunnels,
       limits: { maxItems: table.server.maxItems },
       carrierSpan: table.telemetry.traces ? servedCarrierSpans({ otel: dependencies.otel, clock }) : () => undefined,
+      batchMetrics: table.telemetry.metrics ? serverBatchMetrics({ otel: dependencies.otel, clock }) : undefined,
       clock,
       warn: said,
     });
@@ -117,6 +116,19 @@ export class Mesh {
   }
 
   /**
+   * The same client with unary methods that enter the mesh directly, past most of grpc-js's cost for a call; and once more
+   * as {@link WrappedClient.promises}. `client` itself stays as it is; streams, `close()` and the rest are its own.
+   *
+   * @param client - Made with {@link client}, or on a {@link channel} of this mesh.
+   * @param options - Which interceptors the client has: `{ interceptors: 'none' }`, or the list.
+   * @throws UsageError when its channel is another's, when the statement is missing, or known to be wrong.
+   * @throws ConfigError naming the option that makes no sense.
+   */
+  wrap<C extends Client>(client: C, options: WrapOptions): WrappedClient<C> {
+    return this.#clients.wrap(client, options);
+  }
+
+  /**
    * The options of a server with ours in front of its interceptors: `new Server(mesh.server({ interceptors }))`, then
    * {@link attach} before the first `addService`. `MeshServer` does both.
    */
@@ -136,20 +148,55 @@ export class Mesh {
     this.#servers.attach(server, options);
   }
 
+  /**
+   * A unary handler that gathers the calls of all clients and answers many at once:
+   * `server.addService(Greeter.service, { sayHello: mesh.batchHandler(async (items) => items.map(answer)) })`.
+   *
+   * @param handler - Gives one reply for each item, in their order. Runs in nobody's asynchronous context.
+   * @typeParam Response - From where the handler is put to use; name it where that says nothing.
+   * @throws ConfigError on a bad option.
+   */
+  batchHandler<Request, Response>(
+    handler: BatchHandler<Request, NoInfer<Response>>,
+    options?: BatchHandlerOptions<Request>,
+  ): handleUnaryCall<Request, Response> {
+    return this.#batchHandlers.make(handler, options);
+  }
+
+  /**
+   * Handlers that run in worker threads, off the main thread; {@link close} ends them.
+   *
+   * @throws ConfigError on a bad option. A module that does not load rejects `workers.ready`.
+   */
+  workers(options: WorkersOptions): Workers {
+    return this.#workers.make(options);
+  }
+
+  /**
+   * The way to back-end nodes: `mesh.forward({ target, credentials }).addTo(server, Greeter.service)` hands the unary calls of a
+   * service on as bytes, each call and each item of a batch to the node that the balancer chooses for it.
+   *
+   * @throws ConfigError on a bad option.
+   */
+  forward(options: ForwardOptions): Forward {
+    return this.#forwards.make(options);
+  }
+
   /** Counts since the mesh was made. */
   stats(): MeshStats {
     const { client, server, coalesce, retries } = this.#counts;
     return structuredClone({
       client: { ...client, retries },
-      server: { ...server, ...this.#servers.stats() },
-      coalesce,
-      endpoints: this.#clients.endpoints(),
+      server: { ...server, ...this.#servers.stats(), gathered: this.#batchHandlers.counts, ...this.#authorization?.stats() },
+      coalesce: coalesceStats(coalesce),
+      native: this.#native.counts,
+      endpoints: this.#forwards.endpoints(this.#clients.endpoints()),
     });
   }
 
   /**
    * Takes no more calls, waits for those that are out, and closes the channels that the mesh made. Leaves no timer, no
-   * socket. Servers are not touched. Never rejects; a second call gives the same end.
+   * socket. Worker threads end when they have answered; servers are not touched. Never rejects; a second call gives the same end.
    *
    * @param drainMs - Longest wait for calls that are out; those that are out still end with UNAVAILABLE. Default 10,000.
    */
@@ -160,6 +207,9 @@ export class Mesh {
 
   async #close(drainMs: number): Promise<void> {
     this.#clients.refuse();
+    this.#forwards.refuse();
+    this.#authorization?.stop();
+    const workers = this.#workers.close(drainMs);
     if (this.#counts.client.active > 0) {
       await new Promise<void>((resolve) => {
         const cancel = this.#clock.setTimer(resolve, drainMs);
@@ -172,6 +222,8 @@ export class Mesh {
       for (const call of [...this.#open]) call.end(localStatus(CLOSED_OVER_IT));
     }
     this.#clients.close();
+    this.#forwards.close();
+    await workers;
   }
 }
 
@@ -186,8 +238,13 @@ export function createMesh(policy: Policy = {}, dependencies: MeshDependencies =
 
 /** A mesh with the policy of a YAML or JSON file. Rejects with ConfigError naming file, line and column. */
 export async function loadMesh(path: string, dependencies: MeshDependencies = {}): Promise<Mesh> {
-  const { loadPolicy } = await import('./policy/load.ts');
-  return new Mesh(await loadPolicy(path), dependencies);
+  const { inFile, loadPolicy } = await import('./policy/load.ts');
+  const policy = await loadPolicy(path);
+  try {
+    return new Mesh(policy, dependencies);
+  } catch (error) {
+    throw await inFile(path, error);
+  }
 }
 
 /** Whatever the call's server has done by then, nobody here knows. */

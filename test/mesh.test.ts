@@ -9,12 +9,12 @@ import { createMesh } from '../src/mesh.ts';
 import { MeshServer } from '../src/mesh-server.ts';
 import { defaultRows } from './defaults.ts';
 import { FakeClock } from './support/fake-clock.ts';
-import { doors, EchoClient, Gate, type RunningServer, serve } from './support/loopback.ts';
+import { clientDoors, doors, EchoClient, Gate, type RunningServer, serve } from './support/loopback.ts';
 
 const run = promisify(execFile);
 const target = (...running: readonly RunningServer[]): string => `ipv4:${running.map(({ port }) => `127.0.0.1:${port}`).join(',')}`;
 
-describe.for(doors)('mesh.close() of a client behind %s', (door) => {
+describe.for(clientDoors)('mesh.close() of a client behind %s', (door) => {
   test('waits for the calls that are out, refuses new ones, and a second close ends with the first', async () => {
     const held = new Gate();
     const arrived = new Gate();
@@ -203,7 +203,7 @@ describe('what createMesh() without policy changes', () => {
 });
 
 describe('statuses of ours', () => {
-  test.for(doors)('carry the reason up to the ServiceError, also through interceptors that copy the status: %s', async (door) => {
+  test.for(clientDoors)('carry the reason up to the ServiceError, also through interceptors that copy the status: %s', async (door) => {
     await using running = await serve();
     const mesh = createMesh();
     const brands: unknown[] = [];

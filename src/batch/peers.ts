@@ -89,6 +89,14 @@ export class Peers {
     this.#denied.set(`${address} ${method}`, this.#clock.nowMs() + forMs * (1 + 0.1 * this.#random()));
   }
 
+  /** Endpoints that are spared at present, once for each method. */
+  get denied(): { readonly address: string; readonly method: string }[] {
+    const nowMs = this.#clock.nowMs();
+    const keys = [...this.#denied].filter(([, untilMs]) => nowMs < untilMs).map(([key]) => key);
+    // No address has a space in it but for a socket's path; a method never has one.
+    return keys.map((key) => ({ address: key.slice(0, key.lastIndexOf(' ')), method: key.slice(key.lastIndexOf(' ') + 1) }));
+  }
+
   /** The connection to an endpoint is lost: whoever comes back there speaks for itself. */
   forget(address: string): void {
     this.#drop(address);

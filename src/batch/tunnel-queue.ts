@@ -32,8 +32,8 @@ export interface FrameLimits {
 
 /** After so many messages of one item in a row the next one does not wait for company. */
 const LONE_FRAMES = 8;
-/** Ids are 32 bits on the wire. */
-const LAST_ID = 2 ** 32 - 1;
+/** Ids are 32 bits on the wire; what waits when the last one is near still gets its own. */
+const LAST_ID = 2 ** 32 - 65_536;
 const NONE: readonly number[] = [];
 
 export class TunnelQueue<I extends TunnelItem> {
@@ -94,6 +94,7 @@ export class TunnelQueue<I extends TunnelItem> {
     item.slot = -1;
     this.#count--;
     this.#bytes -= item.size;
+    if (this.#count === 0) this.#waiting = []; // places that nobody holds would add up, turn by turn
     return true;
   }
 

@@ -9,6 +9,7 @@ import { WireError } from '../batch/wire.ts';
 import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { REASON_KEY, UNPROCESSED_KEY } from '../errors.ts';
+import type { ServerBatchMetrics } from '../observe/batch-metrics.ts';
 import type { ServedCarrier, StartServedCarrier } from '../observe/carrier-span.ts';
 import type { UnaryMethod } from './handlers.ts';
 import type { Chain, ItemRunner, SharedFacts } from './item-runner.ts';
@@ -31,15 +32,17 @@ export class BatchService {
   readonly #limits: BatchLimits;
   readonly #startSpan: StartServedCarrier;
   readonly #runner: ItemRunner;
+  readonly #metrics: ServerBatchMetrics | undefined;
   /** Carriers taken and items run, for statistics. */
   carriers = 0;
   items = 0;
 
-  constructor(clock: Clock, limits: BatchLimits, startSpan: StartServedCarrier, runner: ItemRunner) {
+  constructor(clock: Clock, limits: BatchLimits, startSpan: StartServedCarrier, runner: ItemRunner, metrics?: ServerBatchMetrics) {
     this.#clock = clock;
     this.#startSpan = startSpan;
     this.#limits = limits;
     this.#runner = runner;
+    this.#metrics = metrics;
   }
 
   /** Serves one carrier. */
@@ -59,9 +62,17 @@ export class BatchService {
     this.carriers++;
     this.items += batch.items.length;
     const span = this.#startSpan(method.path + BATCH_SUFFIX, stream.metadata, batch.items.length, stream.getPeer());
-    const served = new ServedBatch(stream, batch, this.#clock, this.#runner, span);
+    const timed = this.#metrics?.live === true ? this.#watch(this.#metrics, method.path, batch.items.length) : undefined;
+    const served = new ServedBatch(stream, batch, this.#clock, this.#runner, span, timed);
     if (span === undefined) served.run(method, chain, connection);
     else span.run(() => served.run(method, chain, connection));
+  }
+
+  /** Counts a batch, and gives what is to be called when an item of it has its result. */
+  #watch(metrics: ServerBatchMetrics, path: string, items: number): () => void {
+    const nowMs = this.#clock.nowMs();
+    metrics.taken(path, 'envelope', items);
+    return () => metrics.finished(path, 'envelope', this.#clock.nowMs() - nowMs);
   }
 }
 
@@ -92,14 +103,23 @@ class ServedBatch implements ResultSink {
   readonly #runner: ItemRunner;
   readonly #writer: ResultWriter;
   readonly #calls: VirtualServerCall[] = [];
+  readonly #onResult: (() => void) | undefined;
   #left: number;
   #ended = false;
 
-  constructor(stream: CarrierStream, batch: ParsedRequest, clock: Clock, runner: ItemRunner, span: ServedCarrier | undefined) {
+  constructor(
+    stream: CarrierStream,
+    batch: ParsedRequest,
+    clock: Clock,
+    runner: ItemRunner,
+    span: ServedCarrier | undefined,
+    onResult: (() => void) | undefined,
+  ) {
     this.#stream = stream;
     this.#span = span;
     this.#batch = batch;
     this.#runner = runner;
+    this.#onResult = onResult;
     this.#left = batch.items.length;
     this.#writer = new ResultWriter(stream, clock, () => this.#left === 0);
   }
@@ -134,6 +154,7 @@ class ServedBatch implements ResultSink {
 
   finished(call: VirtualServerCall, result: WireResult): void {
     this.#runner.ended(call);
+    this.#onResult?.();
     this.#left--;
     this.#writer.push(result, this.#left === 0);
     this.#endIfDone();

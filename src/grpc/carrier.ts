@@ -21,9 +21,12 @@ export interface CarrierOwner {
   turnedAway(forMs: number | undefined): void;
   /** One item goes out alone, for the carrier never ran it. */
   fellBack(): void;
+  /** A result came for an item that had ended here. */
+  late(): void;
 }
 
 export class Carrier implements CallListener, Conveyor {
+  readonly form = 'envelope';
   readonly #items: (CarriedItem | undefined)[];
   readonly #owner: CarrierOwner;
   readonly #clock: Clock;
@@ -134,7 +137,10 @@ export class Carrier implements CallListener, Conveyor {
 
   #settle(result: WireResult, nowMs: number): void {
     const item = this.#items[result.id];
-    if (item === undefined) return; // unknown, a duplicate, or given up on this side
+    if (item === undefined) {
+      if (result.id < this.#items.length) this.#owner.late(); // given up on this side, or a duplicate; else unknown
+      return;
+    }
     this.#items[result.id] = undefined;
     this.#left--;
     this.#endpoint?.ended(nowMs, nowMs - this.#sentMs, isDropped(result.code));

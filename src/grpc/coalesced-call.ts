@@ -11,8 +11,8 @@ import { Code } from '../call.ts';
 import type { DeadlineHandle } from '../deadline/deadline-queue.ts';
 import { REASON_KEY } from '../errors.ts';
 import type { CallRecord } from '../observe/call-record.ts';
-
 import type { AuthContext, CallInfo, CallListener, ClientCall, MessageContext, MethodDefinition } from './client-call.ts';
+import type { CoalesceWatch, WatchedItem } from './coalesce-watch.ts';
 import type { Conveyor } from './conveyor.ts';
 import { addEntries } from './metadata.ts';
 import { endSoon, plainStatus } from './refuse.ts';
@@ -30,6 +30,8 @@ export interface CoalescerHome {
   asksForCapability(metadata: Metadata): void;
   /** A plain call has ended: its trailers may say what its server can do. */
   learn(info: CallInfo, status: StatusObject): void;
+  /** Hears what becomes of calls. */
+  readonly watch: CoalesceWatch;
 }
 
 const EMPTY: Buffer = Buffer.alloc(0);
@@ -54,6 +56,8 @@ export class CoalescedCall implements ClientCall, CallListener, TunneledItem, Qu
   timeoutUs = 0;
   id = 0;
   sentMs = 0;
+  outBy: WatchedItem['outBy'] = undefined;
+  outMs = 0;
   metadata: Entries | undefined = undefined;
   partition: Partition<CoalescedCall> | undefined = undefined;
   expiry: DeadlineHandle<CoalescedCall> | undefined = undefined;
@@ -178,6 +182,7 @@ export class CoalescedCall implements ClientCall, CallListener, TunneledItem, Qu
   answered(result: WireResult, carrierHeaders: Metadata): void {
     if (!this.#finish()) return;
     this.#conveyor = undefined;
+    if (this.outBy !== undefined) this.#coalescer.watch.answered(this);
     const upper = this.#upper;
     const answer = readAnswer(result, carrierHeaders, this.info.definition);
     if (answer.headers !== undefined) upper.onReceiveMetadata(answer.headers);
@@ -186,6 +191,7 @@ export class CoalescedCall implements ClientCall, CallListener, TunneledItem, Qu
   }
   failed(status: StatusObject): void {
     if (!this.#finish()) return;
+    if (this.#conveyor !== undefined) this.#coalescer.watch.ambiguous(this.path, this.#conveyor.form);
     this.#conveyor = undefined;
     this.#upper.onReceiveStatus({ code: status.code, details: status.details, metadata: status.metadata.clone() });
   }

@@ -7,7 +7,6 @@
  *
  * @packageDocumentation
  */
-import { AsyncResource } from 'node:async_hooks';
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { EndpointLoad } from '../balance/book.ts';
 import { Asking } from '../batch/asking.ts';
@@ -22,21 +21,15 @@ import type { Random } from '../random.ts';
 import type { BatchKeys } from './batch-key.ts';
 import { Carrier, type CarrierOwner } from './carrier.ts';
 import { attemptContext, type ByteChannel, type CallInfo, type ClientCall, type Door } from './client-call.ts';
+import type { CoalesceChannel, CoalesceCounts, DeniedStats, PartitionStats } from './coalesce-stats.ts';
+import type { CoalesceWatch } from './coalesce-watch.ts';
 import type { CoalescedCall, CoalescerHome } from './coalesced-call.ts';
+import { detached, detachedClock } from './detached.ts';
 import { withAttempt } from './lb-policy.ts';
 import { ACCEPT_KEY, BATCH_SUFFIX, CAPABILITY_KEY } from './metadata.ts';
-import { type TunnelCounts, Tunnels } from './tunnels.ts';
+import { Tunnels } from './tunnels.ts';
 
-/** Counts of one mesh, for its statistics. */
-export interface CoalesceCounts {
-  carriers: number;
-  items: number;
-  /** Coalescible calls that went alone, by reason. */
-  readonly plain: Record<'no-peer' | 'alone' | 'endpoint' | 'key' | 'queue-full' | 'fallback', number>;
-  readonly flushes: Record<FlushReason, number>;
-  turnedAway: number;
-  readonly tunnels: TunnelCounts;
-}
+export { type CoalesceCounts, emptyCounts } from './coalesce-stats.ts';
 
 /** What all channels of a mesh share. */
 export interface CoalesceShared {
@@ -46,7 +39,16 @@ export interface CoalesceShared {
   readonly keys: BatchKeys;
   readonly carrierSpan: StartCarrierSpan;
   readonly counts: CoalesceCounts;
+  readonly watch: CoalesceWatch;
   readonly tunnels: TunnelRule;
+}
+
+/** The queue of one batch key. */
+interface Lane {
+  readonly method: string;
+  readonly partition: Partition<CoalescedCall>;
+  carriers: number;
+  items: number;
 }
 
 /** grpc-js's default limit for a message it receives. */
@@ -55,17 +57,14 @@ const MAX_REPLY_BYTES = 4 << 20;
 const MAX_PARTITIONS = 1024;
 /** Where nobody tells endpoints apart (the balancing is not ours), the channel counts as one. */
 const WHOLE_CHANNEL = '';
-/** Carriers belong to nobody's context. */
-const NOBODY: AsyncResource = new AsyncResource('inmesh.carriers');
-const detached = (fn: () => void): void => NOBODY.runInAsyncScope(fn);
 
-export class ChannelCoalescer implements CoalescerHome {
+export class ChannelCoalescer implements CoalescerHome, CoalesceChannel {
   readonly #shared: CoalesceShared;
   readonly #door: Door;
   readonly #channel: ByteChannel;
   readonly #peers: Peers;
   readonly #asking = new Asking();
-  readonly #partitions = new Map<string, Partition<CoalescedCall>>();
+  readonly #lanes = new Map<string, Lane>();
   readonly #due: DeadlineQueue<CoalescedCall>;
   readonly #clock: Clock;
   readonly #tunnels: Tunnels | undefined;
@@ -83,11 +82,28 @@ export class ChannelCoalescer implements CoalescerHome {
       this.#asking.forget();
     });
     this.#tunnels = this.#makeTunnels();
+    const forget = shared.counts.channels.add(this);
+    door.onClose?.(forget);
+  }
+
+  get partitions(): PartitionStats[] {
+    return [...this.#lanes.values()].map(({ method, partition: { waiting }, carriers, items }) => {
+      return { method, waiting, carriers, items, meanSize: carriers === 0 ? 0 : items / carriers };
+    });
+  }
+  get denied(): DeniedStats[] {
+    return this.#peers.denied;
+  }
+  get tunnels(): { readonly address: string; readonly load: number }[] {
+    return this.#tunnels?.loads ?? [];
+  }
+  gauges(): { denied: number; partitions: number; tunnels: number } {
+    return { denied: this.#peers.denied.length, partitions: this.#lanes.size, tunnels: this.#tunnels?.open ?? 0 };
   }
 
   #makeTunnels(): Tunnels | undefined {
     const { book, onClose, maxReplyBytes = MAX_REPLY_BYTES } = this.#door;
-    const { tunnels, options, random, counts } = this.#shared;
+    const { tunnels, options, random, counts, watch } = this.#shared;
     if (tunnels === 'never' || book === undefined || onClose === undefined) return undefined;
     const made = new Tunnels({
       clock: this.#clock,
@@ -102,9 +118,9 @@ export class ChannelCoalescer implements CoalescerHome {
       again: (items) => {
         for (const item of items) this.enqueue(item as CoalescedCall);
       },
-      fellBack: () => {
-        counts.plain.fallback++;
-      },
+      fellBack: ({ path }) => watch.alone(path, 'fallback'),
+      sent: (items, reason) => watch.together(items as readonly CoalescedCall[], 'tunnel', reason),
+      late: () => watch.late(undefined, 'tunnel'),
     });
     onClose(() => made.close());
     return made;
@@ -138,28 +154,33 @@ export class ChannelCoalescer implements CoalescerHome {
 
   /** A whole request is here. */
   enqueue(call: CoalescedCall): void {
-    const { keys, counts } = this.#shared;
+    const { keys, watch } = this.#shared;
     const { info } = call;
     const keyed = keys.of(info, call.sentMetadata);
     if (keyed === undefined) {
-      counts.plain.key++;
+      watch.alone(info.method, 'key');
       call.goAlone();
       return;
     }
     call.metadata = keyed.own;
     if (call.deadlineMs !== Number.POSITIVE_INFINITY) call.expiry ??= this.#due.add(call, call.deadlineMs);
     if (this.#tunnels?.take(call, info, keyed.key, () => keys.shared(call.sentMetadata)) === true) return;
-    const partition = this.#partition(`${info.method}\n${keyed.key}`);
-    if (partition === undefined) {
-      counts.plain.key++;
+    const lane = this.#lane(`${info.method}\n${keyed.key}`, info.method);
+    if (lane === undefined) {
+      watch.alone(info.method, 'key');
       call.goAlone();
       return;
     }
-    call.partition = partition;
-    if (!partition.add(call)) {
-      counts.plain['queue-full']++;
+    call.partition = lane.partition;
+    call.sentMs = watch.queued(info.record);
+    if (!lane.partition.add(call)) {
+      watch.alone(info.method, 'queue-full');
       call.goAlone();
     }
+  }
+
+  get watch(): CoalesceWatch {
+    return this.#shared.watch;
   }
 
   /** A call needs its timer no longer. */
@@ -169,22 +190,22 @@ export class ChannelCoalescer implements CoalescerHome {
     call.expiry = undefined;
   }
 
-  #partition(key: string): Partition<CoalescedCall> | undefined {
-    let partition = this.#partitions.get(key);
-    if (partition !== undefined) return partition;
-    if (this.#partitions.size >= MAX_PARTITIONS && !this.#makeRoom()) return undefined;
-    const made = new Partition<CoalescedCall>(this.#shared.options, this.#clock, (items, reason) => this.#send(made, items, reason));
-    partition = made;
-    this.#partitions.set(key, partition);
-    return partition;
+  #lane(key: string, method: string): Lane | undefined {
+    const known = this.#lanes.get(key);
+    if (known !== undefined) return known;
+    if (this.#lanes.size >= MAX_PARTITIONS && !this.#makeRoom()) return undefined;
+    const partition = new Partition<CoalescedCall>(this.#shared.options, this.#clock, (items, reason) => this.#send(lane, items, reason));
+    const lane: Lane = { method, partition, carriers: 0, items: 0 };
+    this.#lanes.set(key, lane);
+    return lane;
   }
 
   /** Lets idle queues go; the first found in map order are the oldest. */
   #makeRoom(): boolean {
     let looked = 0;
-    for (const [key, partition] of this.#partitions) {
+    for (const [key, { partition }] of this.#lanes) {
       if (partition.idle) {
-        this.#partitions.delete(key);
+        this.#lanes.delete(key);
         return true;
       }
       if (++looked >= 16) return false;
@@ -192,13 +213,13 @@ export class ChannelCoalescer implements CoalescerHome {
     return false;
   }
 
-  #send(partition: Partition<CoalescedCall>, items: CoalescedCall[], reason: FlushReason): void {
-    const { counts } = this.#shared;
+  #send(lane: Lane, items: CoalescedCall[], reason: FlushReason): void {
+    const { counts, watch } = this.#shared;
     counts.flushes[reason]++;
     const first = items[0] as CoalescedCall;
     if (items.length === 1) {
       first.leads = reason === 'lead';
-      counts.plain.alone++;
+      watch.unaccompanied(first);
       first.goAlone();
       return;
     }
@@ -207,23 +228,24 @@ export class ChannelCoalescer implements CoalescerHome {
     const capability =
       this.#door.book !== undefined && endpoint === undefined ? undefined : this.#peers.capability(address, first.info.method);
     if (capability === undefined) {
-      counts.plain.endpoint += items.length;
+      watch.alone(lane.method, 'endpoint', items.length);
       // Each item is picked for anew; what was picked here must not turn them all away from it.
       endpoint?.unreserve();
       for (const item of items) item.goAlone();
       return;
     }
     if (items.length <= capability.maxItems) {
-      this.#carry(partition, items, endpoint, address);
+      this.#carry(lane, items, reason, endpoint, address);
       return;
     }
     for (let from = 0; from < items.length; from += capability.maxItems) {
-      this.#carry(partition, items.slice(from, from + capability.maxItems), endpoint, address);
+      this.#carry(lane, items.slice(from, from + capability.maxItems), reason, endpoint, address);
     }
   }
 
-  #carry(partition: Partition<CoalescedCall>, items: CoalescedCall[], endpoint: EndpointLoad | undefined, address: string): void {
-    const { clock, counts, carrierSpan, keys } = this.#shared;
+  #carry(lane: Lane, items: CoalescedCall[], reason: FlushReason, endpoint: EndpointLoad | undefined, address: string): void {
+    const { clock, counts, watch, carrierSpan, keys } = this.#shared;
+    const { partition } = lane;
     const { info, sentMetadata } = items[0] as CoalescedCall;
     let deadlineMs = 0;
     for (const item of items) deadlineMs = Math.max(deadlineMs, item.deadlineMs);
@@ -240,16 +262,18 @@ export class ChannelCoalescer implements CoalescerHome {
     partition.carrierSent();
     counts.carriers++;
     counts.items += items.length;
+    lane.carriers++;
+    lane.items += items.length;
+    watch.together(items, 'envelope', reason);
     const owner: CarrierOwner = {
       carrierAnswered: () => partition.carrierAnswered(),
       turnedAway: (forMs) => {
-        counts.turnedAway++;
+        watch.turnedAway(info.method);
         this.#peers.deny(address, info.method, forMs);
         this.#asking.forget();
       },
-      fellBack: () => {
-        counts.plain.fallback++;
-      },
+      fellBack: () => watch.alone(info.method, 'fallback'),
+      late: () => watch.late(info.method, 'envelope'),
     };
     const carrier = new Carrier(items, owner, clock, endpoint, context, span);
     const carrierInfo: CallInfo = {
@@ -266,26 +290,4 @@ export class ChannelCoalescer implements CoalescerHome {
     const { maxReplyBytes = MAX_REPLY_BYTES } = this.#door;
     detached(() => carrier.send(this.#channel.open(carrierInfo), metadata, address, maxReplyBytes));
   }
-}
-
-/** Nothing counted yet. */
-export function emptyCounts(): CoalesceCounts {
-  return {
-    carriers: 0,
-    items: 0,
-    plain: { 'no-peer': 0, alone: 0, endpoint: 0, key: 0, 'queue-full': 0, fallback: 0 },
-    flushes: { lead: 0, tick: 0, full: 0, bytes: 0, answer: 0, hold: 0 },
-    turnedAway: 0,
-    tunnels: { opened: 0, open: 0, frames: 0, items: 0 },
-  };
-}
-
-/** The same clock, whose callbacks belong to nobody's context. */
-function detachedClock(clock: Clock): Clock {
-  return {
-    nowMs: () => clock.nowMs(),
-    wallMs: () => clock.wallMs(),
-    setTimer: (fn, delayMs) => NOBODY.runInAsyncScope(() => clock.setTimer(fn, delayMs)),
-    endOfTurn: (fn) => NOBODY.runInAsyncScope(clock.endOfTurn, clock, fn),
-  };
 }

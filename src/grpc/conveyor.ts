@@ -7,10 +7,12 @@ import { Metadata, type StatusObject } from '@grpc/grpc-js';
 import type { WireItem, WireResult } from '../batch/codec.ts';
 import { Code } from '../call.ts';
 import { AMBIGUOUS_KEY } from '../errors.ts';
+import type { BatchForm } from '../observe/batch-metrics.ts';
 import type { AuthContext } from './client-call.ts';
 
 /** Takes calls along. */
 export interface Conveyor {
+  readonly form: BatchForm;
   /** An item ended on this side. */
   gone(item: CarriedItem): void;
   getAuthContext(): AuthContext | null;

@@ -14,8 +14,9 @@ import { Code } from '../call.ts';
 import { AMBIGUOUS_KEY, REASON_KEY } from '../errors.ts';
 import type { CarrierSpan } from '../observe/carrier-span.ts';
 import type { AttemptContext, AuthContext, CallListener, ClientCall } from './client-call.ts';
+import { guarded } from './conveyor.ts';
 import type { NativeCall, NativeCarrier } from './native-call.ts';
-import { guarded } from './native-scope.ts';
+
 import { isUnprocessed, plainStatus } from './refuse.ts';
 
 /** What a batch tells whoever sent it. */

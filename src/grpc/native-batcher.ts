@@ -17,11 +17,11 @@ import type { Random } from '../random.ts';
 import { PREVIOUS_ATTEMPTS_KEY } from '../retry/pushback.ts';
 import type { BatchKeys, Keyed } from './batch-key.ts';
 import { attemptContext, type ByteChannel, type CallInfo, type ClientCall, type Door, type NextClientCall } from './client-call.ts';
+import { detachedClock, NOBODY } from './detached.ts';
 import { withAttempt } from './lb-policy.ts';
 import { addEntries } from './metadata.ts';
 import { NativeBatch, type NativeBatchOwner } from './native-batch.ts';
 import type { Fallback, NativeCall, NativeHome } from './native-call.ts';
-import { detachedClock, NOBODY } from './native-scope.ts';
 
 /**
  * Why a call of a method with a rule went as it is. `asked`: it said so, or is not to be repeated; `door`: its client has no

@@ -6,27 +6,17 @@
  *
  * @packageDocumentation
  */
-import type { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { Server } from '@grpc/grpc-js';
 import { isSecure } from './port-lists.ts';
+import { watchPorts } from './server-shadow.ts';
 
 export class PortSecurity {
   /** Undefined: not known. Sockets without a port share the key undefined. */
   readonly #ports = new Map<number | undefined, boolean | undefined>();
 
-  /** Notes the ports that a server opens from now on. Shadows `bindAsync` and `createConnectionInjector` on the instance. */
+  /** Notes the ports that a server opens from now on. */
   watch(server: Server): void {
-    const bindAsync = server.bindAsync.bind(server);
-    const createConnectionInjector = server.createConnectionInjector.bind(server);
-    server.bindAsync = (address: string, credentials: ServerCredentials, callback: (error: Error | null, port: number) => void): void => {
-      bindAsync(address, credentials, (error, port) => {
-        if (error === null) this.#note(address.startsWith('unix:') ? undefined : port, isSecure(credentials));
-        callback(error, port);
-      });
-    };
-    server.createConnectionInjector = (credentials: ServerCredentials) => {
-      this.#note(undefined, isSecure(credentials));
-      return createConnectionInjector(credentials);
-    };
+    watchPorts(server, isSecure, (port, secure) => this.#note(port, secure));
   }
 
   /** Whether a port is TLS; undefined: not known. */

@@ -25,6 +25,7 @@ import {
   type NextClientCall,
 } from './client-call.ts';
 import { withAttempt } from './lb-policy.ts';
+import { lostWithCarrier, retryCodeOf } from './lost-connection.ts';
 import { endSoon, isUnprocessed, plainStatus } from './refuse.ts';
 
 /** What a retried call is told, once per mesh. */
@@ -187,24 +188,28 @@ export class RetryCall implements ClientCall, CallListener {
     if (this.#context !== undefined) this.#context.over = true;
     if (status.code === Code.OK) {
       this.#commit();
+      this.#budget.succeeded();
       this.#upper.onReceiveStatus(status);
       return;
     }
     const settings = this.#settings;
     const context = this.#context;
+    const { retry: rules, idempotent } = this.#method;
     // With our own picker a stream that was never opened was never seen by any server.
     const neverSent = this.#info.door.book?.attached === true && context !== undefined && !context.started;
     const decision = decideRetry({
-      rules: this.#method.retry,
+      rules,
       attempt: this.#attempt,
-      code: status.code,
+      // A policy that names the status's own code means just that.
+      code: rules.retryableCodes.has(status.code) ? status.code : retryCodeOf(status),
       pushback: status.metadata.get(PUSHBACK_KEY) as string[],
-      idempotent: this.#info.options?.idempotent ?? this.#method.idempotent,
+      idempotent: this.#info.options?.idempotent ?? idempotent,
       unprocessed: neverSent || isUnprocessed(status),
       committed: this.#committed || this.#cancelled,
       deadlineMs: this.#info.deadlineMs,
       nowMs: settings.clock.nowMs(),
       budget: this.#budget,
+      carried: lostWithCarrier(status),
       random: settings.random,
       backoffs: this.#backoffs,
       enabled: this.#info.options?.retry !== false,

@@ -6,6 +6,7 @@
 import { Server, type ServerInterceptor, type ServerOptions } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
 import { UsageError } from '../errors.ts';
+import type { ServerBatchMetrics } from '../observe/batch-metrics.ts';
 import type { StartServedCarrier } from '../observe/carrier-span.ts';
 import type { BatchLimits } from './batch-service.ts';
 import type { PortSecurity } from './port-security.ts';
@@ -18,6 +19,7 @@ export interface ServerDoorsOptions {
   readonly tunnels: boolean;
   readonly limits: BatchLimits;
   readonly carrierSpan: StartServedCarrier;
+  readonly batchMetrics?: ServerBatchMetrics | undefined;
   readonly clock: Clock;
   readonly warn: (line: string) => void;
   /** Learns which ports are TLS. With it servers made elsewhere are refused: the guard that asks would not stand in front of them. */

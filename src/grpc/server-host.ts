@@ -21,6 +21,7 @@ import {
 import { Code, type MethodKind, splitMethod } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { UsageError } from '../errors.ts';
+import type { ServerBatchMetrics } from '../observe/batch-metrics.ts';
 import type { StartServedCarrier } from '../observe/carrier-span.ts';
 import { type BatchLimits, BatchService } from './batch-service.ts';
 import { kindOf } from './door.ts';
@@ -30,6 +31,7 @@ import { BATCH_SUFFIX, CAPABILITY_KEY, TUNNEL_PATH } from './metadata.ts';
 import { type CarrierHost, listBehind, type PortList, PortLists } from './port-lists.ts';
 import type { ServerCall, ServerLayer } from './server-call.ts';
 import { FusedServerCall } from './server-door.ts';
+import { onDrain, watchPorts } from './server-shadow.ts';
 import { TunnelService, type TunnelStream } from './tunnel-service.ts';
 
 /** Unanswered items that one tunnel may have. */
@@ -63,6 +65,7 @@ export interface ServerHostOptions {
   readonly tunnels: boolean;
   readonly limits: BatchLimits;
   readonly carrierSpan: StartServedCarrier;
+  readonly batchMetrics?: ServerBatchMetrics | undefined;
   readonly clock: Clock;
   readonly warn: (line: string) => void;
 }
@@ -88,8 +91,8 @@ export class ServerHost implements CarrierHost {
     this.#options = options;
     const { clock, limits } = options;
     const runner = new ItemRunner(clock);
-    this.#batches = new BatchService(clock, limits, options.carrierSpan, runner);
-    this.#tunnels = new TunnelService(clock, { ...limits, window: TUNNEL_WINDOW }, runner);
+    this.#batches = new BatchService(clock, limits, options.carrierSpan, runner, options.batchMetrics);
+    this.#tunnels = new TunnelService(clock, { ...limits, window: TUNNEL_WINDOW }, runner, options.batchMetrics);
     this.#capability = `1;items=${limits.maxItems}${options.tunnels ? ';tunnels' : ''}`;
     this.#told = options.credentialInterceptors;
     if (!options.carriers) this.#off = 'policy.server.carriers is false';
@@ -137,8 +140,6 @@ export class ServerHost implements CarrierHost {
     this.#attached = true;
     const register = server.register.bind(server) as LooseRegister;
     const unregister = server.unregister.bind(server);
-    const bindAsync = server.bindAsync.bind(server);
-    const createConnectionInjector = server.createConnectionInjector.bind(server);
     const record: LooseRegister = (name, handler, serialize, deserialize, type) => {
       const kind = type as MethodKind;
       if (splitMethod(name).method.endsWith(BATCH_SUFFIX)) {
@@ -172,28 +173,12 @@ export class ServerHost implements CarrierHost {
       this.#unary.delete(name);
       return unregister(name);
     };
-    server.bindAsync = (address: string, credentials: ServerCredentials, callback: (error: Error | null, port: number) => void): void => {
-      const list = this.#listOf(credentials, address);
-      bindAsync(address, credentials, (error, port) => {
-        if (error === null) this.#ports.add(address.startsWith('unix:') ? undefined : port, list);
-        callback(error, port);
-      });
-    };
-    const tryShutdown = server.tryShutdown.bind(server);
-    server.tryShutdown = (callback) => {
-      tryShutdown(callback);
-      this.#tunnels.drain();
-    };
-    const drain = server.drain.bind(server);
-    server.drain = (port, graceTimeMs) => {
-      drain(port, graceTimeMs);
-      this.#tunnels.drain();
-    };
-    server.createConnectionInjector = (credentials: ServerCredentials) => {
-      const list = this.#listOf(credentials, 'a connection injector');
-      this.#ports.add(undefined, list);
-      return createConnectionInjector(credentials);
-    };
+    watchPorts(
+      server,
+      (credentials, where) => this.#listOf(credentials, where),
+      (port, list) => this.#ports.add(port, list),
+    );
+    onDrain(server, () => this.#tunnels.drain());
   }
 
   /** Carriers of a method of ours, at a port whose list is this one: the list has nothing to say to them, only to their items. */

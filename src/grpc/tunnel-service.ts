@@ -12,11 +12,13 @@ import { WireError } from '../batch/wire.ts';
 import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { REASON_KEY, UNPROCESSED_KEY } from '../errors.ts';
+import type { ServerBatchMetrics } from '../observe/batch-metrics.ts';
 import { codeOf, DEFAULT_REPLY_BYTES } from './batch-service.ts';
 import type { UnaryMethod } from './handlers.ts';
 import type { Chain, ItemRunner, SharedFacts } from './item-runner.ts';
 import { ACCEPT_KEY, DRAINING_REASON, WINDOW_KEY } from './metadata.ts';
 import { ResultWriter } from './result-writer.ts';
+import { TunnelWatch } from './tunnel-watch.ts';
 import type { CarrierFacts, ResultSink, VirtualServerCall } from './virtual-call.ts';
 
 export type TunnelStream = ServerDuplexStream<Buffer, Buffer>;
@@ -38,20 +40,28 @@ export class TunnelService {
   readonly #clock: Clock;
   readonly #limits: TunnelLimits;
   readonly #runner: ItemRunner;
+  readonly #metrics: ServerBatchMetrics | undefined;
   readonly #open = new Set<ServedTunnel>();
   /** Tunnels taken and items run, for statistics. */
   tunnels = 0;
   items = 0;
 
-  constructor(clock: Clock, limits: TunnelLimits, runner: ItemRunner) {
+  constructor(clock: Clock, limits: TunnelLimits, runner: ItemRunner, metrics?: ServerBatchMetrics) {
     this.#clock = clock;
     this.#limits = limits;
     this.#runner = runner;
+    this.#metrics = metrics;
+    metrics?.watch(this);
+  }
+
+  gauges(): { readonly tunnels: number } {
+    return { tunnels: this.#open.size };
   }
 
   serve(stream: TunnelStream, find: (path: string) => UnaryMethod | undefined, chain: Chain, connection: CarrierFacts['connection']): void {
     this.tunnels++;
-    const tunnel = new ServedTunnel(stream, this.#limits, this.#clock, this.#runner, { find, chain, connection });
+    const watch = this.#metrics && new TunnelWatch(this.#metrics, this.#clock);
+    const tunnel = new ServedTunnel(stream, this.#limits, this.#clock, this.#runner, { find, chain, connection }, watch);
     this.#open.add(tunnel);
     tunnel.onItems = (count) => {
       this.items += count;
@@ -81,6 +91,7 @@ class ServedTunnel implements ResultSink {
   readonly #dispatch: Dispatch;
   readonly #writer: ResultWriter;
   readonly #calls = new Map<number, VirtualServerCall>();
+  readonly #watch: TunnelWatch | undefined;
   readonly #idle = (): boolean => this.#calls.size === 0;
   readonly #keep = (call: VirtualServerCall): void => {
     this.#calls.set(call.id, call);
@@ -93,7 +104,15 @@ class ServedTunnel implements ResultSink {
   onItems: (count: number) => void = () => {};
   onEnd: () => void = () => {};
 
-  constructor(stream: TunnelStream, limits: TunnelLimits, clock: Clock, runner: ItemRunner, dispatch: Dispatch) {
+  constructor(
+    stream: TunnelStream,
+    limits: TunnelLimits,
+    clock: Clock,
+    runner: ItemRunner,
+    dispatch: Dispatch,
+    watch: TunnelWatch | undefined,
+  ) {
+    this.#watch = watch;
     this.#stream = stream;
     this.#limits = limits;
     this.#clock = clock;
@@ -112,6 +131,7 @@ class ServedTunnel implements ResultSink {
     });
     stream.on('cancelled', () => this.#cancelled());
     stream.on('error', () => this.#cancelled());
+    stream.on('drain', () => this.#readOn());
     const headers = new Metadata();
     headers.set(WINDOW_KEY, String(this.#limits.window));
     stream.sendMetadata(headers);
@@ -127,6 +147,7 @@ class ServedTunnel implements ResultSink {
 
   finished(call: VirtualServerCall, result: WireResult): void {
     this.#runner.ended(call);
+    this.#watch?.finished(call.id);
     this.#calls.delete(call.id);
     this.#release(call.requestBytes);
     this.#writer.push(result, this.#calls.size === 0);
@@ -150,7 +171,9 @@ class ServedTunnel implements ResultSink {
     if (batch.items.length === 0) return;
     const shared = this.#facts(batch.maxReplyBytes);
     this.onItems(batch.items.length);
+    this.#watch?.taken(batch.items.length);
     this.#writer.during(() => this.#start(batch, shared), this.#idle);
+    if (this.#stream.writableNeedDrain) this.#stream.pause(); // who reads no answers is not read either
     this.#endIfDone();
   }
 
@@ -177,6 +200,7 @@ class ServedTunnel implements ResultSink {
         this.#refuse(id, Code.RESOURCE_EXHAUSTED, 'more unanswered items than the window', 'server.tunnel/window');
       } else {
         this.#bytes += item.request.length;
+        this.#watch?.started(id, path);
         if (this.#bytes > MAX_UNANSWERED_BYTES) this.#stream.pause();
         this.#runner.start(item, id, { index: i, size: items.length }, method, shared, chain, this, this.#keep);
       }
@@ -210,7 +234,11 @@ class ServedTunnel implements ResultSink {
 
   #release(bytes: number): void {
     this.#bytes -= bytes;
-    if (this.#bytes <= MAX_UNANSWERED_BYTES / 2 && this.#stream.isPaused()) this.#stream.resume();
+    if (this.#stream.isPaused()) this.#readOn();
+  }
+
+  #readOn(): void {
+    if (this.#bytes <= MAX_UNANSWERED_BYTES / 2 && !this.#stream.writableNeedDrain) this.#stream.resume();
   }
 
   #endIfDone(): void {

@@ -9,6 +9,7 @@
 import { Metadata, type StatusObject } from '@grpc/grpc-js';
 import type { EndpointLoad } from '../balance/book.ts';
 import { decodeReply, encodeFrame, type ParsedReply, type WireResult } from '../batch/codec.ts';
+import type { FlushReason } from '../batch/partition.ts';
 import { type FrameLimits, type TunnelItem, TunnelQueue } from '../batch/tunnel-queue.ts';
 import { Code } from '../call.ts';
 import type { CancelTimer, Clock } from '../clock.ts';
@@ -21,7 +22,7 @@ import { CAPABILITY_KEY, DRAINING_REASON, WINDOW_KEY } from './metadata.ts';
 export interface TunneledItem extends CarriedItem, TunnelItem {
   id: number;
   timeoutUs: number;
-  /** When it was taken, on `Clock.nowMs`. Owned by the tunnel. */
+  /** When it was taken, on `Clock.nowMs`. The tunnel's as long as it has it. */
   sentMs: number;
 }
 
@@ -38,9 +39,11 @@ export interface TunnelOwner {
   /** These never went. */
   returned(items: readonly TunneledItem[]): void;
   /** An item goes out alone, for the server never ran it. */
-  fellBack(): void;
-  /** A message went out. */
-  sent(items: number): void;
+  fellBack(item: TunneledItem): void;
+  /** A message goes out. */
+  sent(items: readonly TunneledItem[], reason: FlushReason): void;
+  /** A result came for an item that had ended here. */
+  late(): void;
 }
 
 /** An endpoint that does not answer a tunnel within this time may stand behind something that buffers streams. */
@@ -51,6 +54,7 @@ const END_MS = 10_000;
 const SPARED_MS = 60_000;
 
 export class Tunnel implements CallListener, Conveyor {
+  readonly form = 'tunnel';
   readonly endpoint: EndpointLoad;
   readonly #owner: TunnelOwner;
   readonly #clock: Clock;
@@ -61,12 +65,16 @@ export class Tunnel implements CallListener, Conveyor {
   #maxReplyBytes: number;
   #state: 'opening' | 'open' | 'draining' | 'over' = 'opening';
   #timer: CancelTimer | undefined;
+  /** The item that is being queued: what goes out meanwhile does not wait for the end of the turn. */
+  #taking: TunneledItem | undefined;
+  readonly #maxItems: number;
   /** When an item was last taken or answered. */
   lastUsedMs: number;
 
   constructor(endpoint: EndpointLoad, limits: FrameLimits & { readonly maxReplyBytes: number }, clock: Clock, owner: TunnelOwner) {
     this.endpoint = endpoint;
     this.#maxReplyBytes = limits.maxReplyBytes;
+    this.#maxItems = limits.maxItems;
     this.#clock = clock;
     this.#owner = owner;
     this.lastUsedMs = clock.nowMs();
@@ -96,8 +104,13 @@ export class Tunnel implements CallListener, Conveyor {
 
   /** False when there is no room. The item's load has been reserved at the endpoint. */
   take(item: TunneledItem, nowMs: number): boolean {
-    if (this.#state !== 'open' || !this.#queue.add(item)) return false;
-    this.lastUsedMs = item.sentMs = nowMs;
+    if (this.#state !== 'open') return false;
+    item.sentMs = nowMs;
+    this.#taking = item;
+    const taken = this.#queue.add(item);
+    this.#taking = undefined;
+    if (!taken) return false;
+    this.lastUsedMs = nowMs;
     this.endpoint.started(1, nowMs);
     item.carriedBy(this, this.endpoint.address);
     return true;
@@ -190,15 +203,26 @@ export class Tunnel implements CallListener, Conveyor {
   #send(items: readonly TunneledItem[], cancels: readonly number[]): void {
     if (this.#call === undefined) return;
     stampTimeouts(items, this.#clock.nowMs());
-    if (items.length > 0) this.#owner.sent(items.length);
+    if (items.length > 0) this.#owner.sent(items, this.#reason(items));
     const frame = encodeFrame(items, cancels, this.#maxReplyBytes);
     this.#maxReplyBytes = 0;
     this.#call.sendMessageWithContext({}, frame);
   }
 
+  #reason(items: readonly TunneledItem[]): FlushReason {
+    const last = items.at(-1);
+    if (this.#taking === undefined) return 'tick';
+    if (last !== this.#taking) return 'bytes';
+    return items.length >= this.#maxItems ? 'full' : 'lead';
+  }
+
   #settle(result: WireResult, nowMs: number): void {
     const item = this.#queue.settle(result.id);
-    if (item === undefined) return;
+    if (item === undefined) {
+      // CANCELLED is the answer to a cancellation of ours, DEADLINE_EXCEEDED to a deadline that both sides kept.
+      if (result.code !== Code.CANCELLED && result.code !== Code.DEADLINE_EXCEEDED) this.#owner.late();
+      return;
+    }
     const refused = result.code === Code.UNAVAILABLE && result.trailers?.[1] === DRAINING_REASON && result.trailers[0] === REASON_KEY;
     this.endpoint.ended(nowMs, refused ? undefined : nowMs - item.sentMs, isDropped(result.code) && !refused);
     guarded(() => {
@@ -212,7 +236,7 @@ export class Tunnel implements CallListener, Conveyor {
 
   #alone(item: TunneledItem): void {
     if (!item.live) return;
-    this.#owner.fellBack();
+    this.#owner.fellBack(item);
     item.goAlone();
   }
 

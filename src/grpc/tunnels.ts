@@ -9,6 +9,7 @@
  */
 import type { Metadata } from '@grpc/grpc-js';
 import type { EndpointBook, EndpointLoad } from '../balance/book.ts';
+import type { FlushReason } from '../batch/partition.ts';
 import type { Peers } from '../batch/peers.ts';
 import type { FrameLimits } from '../batch/tunnel-queue.ts';
 import type { TunnelTimes } from '../batch/tunnel-rule.ts';
@@ -44,7 +45,11 @@ export interface TunnelsHome {
   readonly detached: (fn: () => void) => void;
   /** These never went: they are queued again. */
   again(items: readonly TunneledItem[]): void;
-  fellBack(): void;
+  fellBack(item: TunneledItem): void;
+  /** A message goes out. */
+  sent(items: readonly TunneledItem[], reason: FlushReason): void;
+  /** A result came for an item that had ended here. */
+  late(): void;
 }
 
 const DEMAND_MS = 1_000;
@@ -55,7 +60,7 @@ const PER_ENDPOINT = 2;
 const PER_CHANNEL = 128;
 /** Keys watched; past that the oldest idle ones go. */
 const MAX_KEYS = 1024;
-const SWEEP_MS = 1_000;
+const SWEEP_MS = 250;
 /** Rotated after this time, and up to a tenth more. */
 const MAX_AGE_MS = 1_800_000;
 /** Bigger requests would hold others up. */
@@ -72,7 +77,10 @@ interface Lane {
 export class Tunnels {
   readonly #home: TunnelsHome;
   readonly #lanes = new Map<string, Lane>();
-  #open = 0;
+  /** Streams, those that open and those that end included. */
+  #streams = 0;
+  /** Tunnels that the server took and that are not over. */
+  open = 0;
   #sweep: CancelTimer | undefined;
   #closed = false;
 
@@ -107,6 +115,11 @@ export class Tunnels {
     for (const tunnel of this.#all()) tunnel.drain();
   }
 
+  /** The tunnels that take calls or are about to. */
+  get loads(): { readonly address: string; readonly load: number }[] {
+    return this.#all().map(({ endpoint: { address }, load }) => ({ address, load }));
+  }
+
   #newLane(key: string): Lane | undefined {
     if (this.#lanes.size >= MAX_KEYS) this.#forgetIdleLanes();
     if (this.#lanes.size >= MAX_KEYS) return undefined;
@@ -129,7 +142,7 @@ export class Tunnels {
   }
 
   #canOpen(tunnels: readonly Tunnel[] | undefined, endpoint: EndpointLoad): boolean {
-    if (this.#closed || this.#open >= PER_CHANNEL || (tunnels?.length ?? 0) >= PER_ENDPOINT) return false;
+    if (this.#closed || this.#streams >= PER_CHANNEL || (tunnels?.length ?? 0) >= PER_ENDPOINT) return false;
     if (tunnels?.some((tunnel) => tunnel.opening) === true) return false;
     return this.#home.peers.capability(endpoint.address, TUNNEL_PATH)?.tunnels === true;
   }
@@ -137,12 +150,13 @@ export class Tunnels {
   #start(lane: Lane, endpoint: EndpointLoad, info: CallInfo, metadata: Metadata): void {
     const { clock, counts, peers, channel, limits, random, detached } = this.#home;
     const { address } = endpoint;
-    if (this.#closed || this.#open >= PER_CHANNEL) return;
+    if (this.#closed || this.#streams >= PER_CHANNEL) return;
     let rotate: CancelTimer | undefined;
     const tunnel: Tunnel = new Tunnel(endpoint, limits, clock, {
       opened: () => {
         counts.opened++;
         counts.open++;
+        this.open++;
         if (this.#closed) tunnel.drain();
         rotate = clock.setTimer(() => tunnel.drain(), MAX_AGE_MS * (1 + 0.1 * random()));
         this.#watchIdle();
@@ -151,18 +165,23 @@ export class Tunnels {
       closing: () => this.#remove(lane, tunnel),
       ended: () => {
         rotate?.();
-        if (rotate !== undefined) counts.open--;
-        this.#open--;
+        if (rotate !== undefined) {
+          counts.open--;
+          this.open--;
+        }
+        this.#streams--;
         this.#remove(lane, tunnel);
       },
       returned: (items) => this.#home.again(items),
-      fellBack: () => this.#home.fellBack(),
-      sent: (items) => {
+      fellBack: (item) => this.#home.fellBack(item),
+      sent: (items, reason) => {
         counts.frames++;
-        counts.items += items;
+        counts.items += items.length;
+        this.#home.sent(items, reason);
       },
+      late: () => this.#home.late(),
     });
-    this.#open++;
+    this.#streams++;
     const beside = lane.byAddress.get(address);
     if (beside === undefined) lane.byAddress.set(address, [tunnel]);
     else beside.push(tunnel);

@@ -23,11 +23,37 @@ export const PREVIOUS_ATTEMPTS = 'previous-rpc-attempts';
 export const REASON = 'inmesh.reason';
 export const BATCH_SIZE = 'inmesh.batch.size';
 export const BATCH_INDEX = 'inmesh.batch.index';
+/** Seconds that a call waited in the client's queue before its batch went. */
+export const BATCH_WAIT = 'inmesh.batch.wait';
+/** Why a batch went out: a `FlushReason`. */
+export const BATCH_FLUSH_REASON = 'inmesh.batch.flush_reason';
+/** What took a call along: `envelope`, `tunnel`; `none` for one that left the queue alone. */
+export const BATCH_CARRIER = 'inmesh.batch.carrier';
+/** Why a call that may be coalesced went alone: a key of `mesh.stats().coalesce.plain`. */
+export const BATCH_BYPASS_REASON = 'inmesh.batch.bypass_reason';
 
 export const CLIENT_DURATION = 'rpc.client.call.duration';
 export const SERVER_DURATION = 'rpc.server.call.duration';
 /** Boundaries in seconds that the conventions advise. */
 export const DURATION_BOUNDARIES: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+
+export const CLIENT_BATCH_SIZE = 'inmesh.client.batch.size';
+export const CLIENT_BATCH_QUEUE = 'inmesh.client.batch.queue.duration';
+export const CLIENT_BATCH_CARRIER = 'inmesh.client.batch.carrier.duration';
+export const CLIENT_BATCH_BYPASSED = 'inmesh.client.batch.bypassed';
+export const CLIENT_BATCH_LATE = 'inmesh.client.batch.late';
+export const CLIENT_BATCH_AMBIGUOUS = 'inmesh.client.batch.ambiguous';
+export const CLIENT_BATCH_TURNED_AWAY = 'inmesh.client.batch.turned_away';
+export const CLIENT_BATCH_DENIED = 'inmesh.client.batch.denied';
+export const CLIENT_BATCH_PARTITIONS = 'inmesh.client.batch.partitions';
+export const CLIENT_BATCH_TUNNELS = 'inmesh.client.batch.tunnels';
+export const SERVER_BATCH_SIZE = 'inmesh.server.batch.size';
+export const SERVER_BATCH_ITEM = 'inmesh.server.batch.item.duration';
+export const SERVER_BATCH_TUNNELS = 'inmesh.server.batch.tunnels';
+/** Boundaries of batch sizes. */
+export const SIZE_BOUNDARIES: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
+/** Boundaries in seconds of what may take less than a millisecond. */
+export const STAGE_BOUNDARIES: readonly number[] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, ...DURATION_BOUNDARIES];
 
 /** Methods beyond the cap share this name. */
 export const OTHER = '_OTHER';

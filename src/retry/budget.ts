@@ -6,6 +6,10 @@
  * `N * (1 + ratio) + minPerSecond / 1000 * (T + ttlMs)` times, and after an idle hour no more than the reserve is there.
  * Source: Finagle's `RetryBudget` (windowed leaky bucket).
  *
+ * Calls that share a carrier fail together: a thousand at once, while the window holds what a few callers earned. For them
+ * there is a second, capped purse, `carried`, as large as the most that one lost connection takes along. It is touched
+ * only when the window is empty, and only successes fill it again (`ratio` each, as gRFC A6's throttle), so an outage gets it once.
+ *
  * @packageDocumentation
  */
 import type { Clock } from '../clock.ts';
@@ -26,13 +30,19 @@ export class RetryBudget {
   // Whole numbers in both, so that nothing drifts.
   readonly #calls: SlidingWindow;
   readonly #retries: SlidingWindow;
+  readonly #carriedCap: number;
+  #carried: number;
 
-  /** @throws ConfigError on a bad option. */
-  constructor(options: RetryBudgetOptions, clock: Clock) {
+  /**
+   * @param carried - Most retries besides for calls that were lost with their carrier. Nothing where the options allow no retry at all.
+   * @throws ConfigError on a bad option.
+   */
+  constructor(options: RetryBudgetOptions, clock: Clock, carried = 0) {
     const { ratio, minPerSecond, ttlMs } = resolveRetryBudgetOptions(options, 'retryBudget');
     this.#clock = clock;
     this.#ratio = ratio;
     this.#reserve = (minPerSecond * ttlMs) / 1000;
+    this.#carriedCap = this.#carried = ratio > 0 || minPerSecond > 0 ? carried : 0;
     const nowMs = clock.nowMs();
     this.#calls = new SlidingWindow(ttlMs, WINDOW_BUCKETS, nowMs);
     this.#retries = new SlidingWindow(ttlMs, WINDOW_BUCKETS, nowMs);
@@ -43,11 +53,24 @@ export class RetryBudget {
     this.#calls.add(1, this.#clock.nowMs());
   }
 
-  /** Takes one retry out; false: there is none, do not retry. */
-  tryWithdraw(): boolean {
+  /** A call came to its end with OK. */
+  succeeded(): void {
+    if (this.#carried < this.#carriedCap) this.#carried = Math.min(this.#carriedCap, this.#carried + this.#ratio);
+  }
+
+  /**
+   * Takes one retry out; false: there is none, do not retry.
+   *
+   * @param carried - The call was lost with a carrier that it shared with others.
+   */
+  tryWithdraw(carried = false): boolean {
     const nowMs = this.#clock.nowMs();
-    if (this.#credit(nowMs) + ROUNDING < 1) return false;
-    this.#retries.add(1, nowMs);
+    if (this.#credit(nowMs) + ROUNDING >= 1) {
+      this.#retries.add(1, nowMs);
+      return true;
+    }
+    if (!carried || this.#carried + ROUNDING < 1) return false;
+    this.#carried -= 1;
     return true;
   }
 

@@ -15,7 +15,7 @@ import { parsePushback } from './pushback.ts';
 
 /** The part of a {@link RetryBudget} that a decision needs. */
 export interface Withdrawable {
-  tryWithdraw(): boolean;
+  tryWithdraw(carried?: boolean): boolean;
 }
 
 /** All that a decision depends on. */
@@ -36,6 +36,8 @@ export interface EndedAttempt {
   readonly deadlineMs: number;
   readonly nowMs: number;
   readonly budget: Withdrawable;
+  /** It was lost with a carrier that it shared with other calls. @defaultValue false */
+  readonly carried?: boolean;
   readonly random: Random;
   /** Backoffs since the start or since the last pushback delay: `backoffs` of the decision before; 0 at first. */
   readonly backoffs: number;
@@ -81,7 +83,7 @@ export function decideRetry(ended: EndedAttempt): RetryDecision {
   // An attempt that starts at its deadline can't succeed: say so now, not after waiting (R41).
   if (ended.nowMs + delayMs >= ended.deadlineMs) return DEADLINE;
   if (!ended.unprocessed && !ended.idempotent) return NOT_IDEMPOTENT;
-  if (!ended.budget.tryWithdraw()) return BUDGET;
+  if (!ended.budget.tryWithdraw(ended.carried)) return BUDGET;
   return { retry: true, delayMs, backoffs };
 }
 

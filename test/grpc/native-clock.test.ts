@@ -10,7 +10,7 @@ import { resolveCoalesceOptions } from '../../src/batch/options.ts';
 import { Code } from '../../src/call.ts';
 import { attemptContext, type CallInfo, type ClientCall, type ClientInterceptor, type Door } from '../../src/grpc/client-call.ts';
 import { type NativeCounts, noNativeCounts } from '../../src/grpc/native-batcher.ts';
-import { NOBODY } from '../../src/grpc/native-scope.ts';
+import { NOBODY } from '../../src/grpc/detached.ts';
 import type { StartCarrierSpan } from '../../src/observe/carrier-span.ts';
 import { Ear, LowerCall } from '../doors/rig.ts';
 import { FakeClock } from '../support/fake-clock.ts';

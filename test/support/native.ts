@@ -4,6 +4,7 @@
 import {
   ChannelCredentials,
   type Client,
+  type ClientOptions,
   type ClientUnaryCall,
   type Interceptor,
   loadPackageDefinition,
@@ -19,7 +20,8 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import type { InmeshCallOptions } from '../../src/call.ts';
-import { createMesh, type Mesh, type MeshDependencies } from '../../src/mesh.ts';
+import { createMesh, type Mesh } from '../../src/mesh.ts';
+import type { MeshDependencies } from '../../src/mesh-types.ts';
 import type { BatchRule, Policy } from '../../src/policy/policy.gen.ts';
 import { bind, type ClientDoor } from './loopback.ts';
 
@@ -217,7 +219,7 @@ type UnaryMethod = (
 export class LibraryClient implements Disposable {
   readonly stub: Client;
 
-  constructor(port: number, mesh?: Mesh, door: ClientDoor = 'channel', below: readonly Interceptor[] = []) {
+  constructor(port: number, mesh?: Mesh, door: ClientDoor = 'channel', below: readonly Interceptor[] = [], own: ClientOptions = {}) {
     const address = `localhost:${port}`;
     const options =
       mesh === undefined
@@ -225,7 +227,7 @@ export class LibraryClient implements Disposable {
         : door === 'interceptors'
           ? { ...mesh.options(), interceptors: [...mesh.interceptors(), ...below] }
           : mesh.client();
-    const stub = new Stub(address, ChannelCredentials.createInsecure(), options);
+    const stub = new Stub(address, ChannelCredentials.createInsecure(), { ...options, ...own });
     this.stub = mesh !== undefined && door === 'wrap' ? mesh.wrap(stub, { interceptors: 'none' }) : stub;
   }
   call(name: string, request: object, options: CallOptions = {}): Promise<Outcome> {

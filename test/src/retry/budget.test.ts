@@ -123,6 +123,52 @@ describe('RetryBudget', () => {
     expect(budget.tryWithdraw()).toBe(false);
   });
 
+  describe('for calls that were lost with their carrier', () => {
+    const lose = (budget: RetryBudget, calls: number): number =>
+      Array.from({ length: calls }, () => budget.tryWithdraw(true)).filter((granted) => granted).length;
+
+    test('all of a full carrier are re-sent, out of the window first, then out of the purse', () => {
+      const budget = new RetryBudget({}, clock, 1024);
+      for (let n = 0; n < 1024; n++) budget.deposit();
+      expect(lose(budget, 1024)).toBe(1024);
+      expect(budget.balance()).toBe(0);
+      expect(lose(budget, 2000)).toBe(304); // 100 + 0.2 * 1024 + 1024 in all
+    });
+
+    test('others never touch the purse (B1)', () => {
+      const budget = new RetryBudget({}, clock, 1024);
+      expect(drain(budget)).toBe(100);
+      expect(budget.tryWithdraw()).toBe(false);
+      expect(budget.tryWithdraw(true)).toBe(true);
+    });
+
+    test('100 % failure gets it once: time does not fill it again (B1, B5)', () => {
+      const budget = new RetryBudget({}, clock, 128);
+      let retries = 0;
+      for (let ms = 0; ms < 60_000; ms += 5) {
+        budget.deposit();
+        if (budget.tryWithdraw(true)) retries++;
+        clock.advance(5);
+      }
+      expect(retries).toBeLessThanOrEqual(0.2 * 12_000 + 10 * 60 + 1 + 128);
+      clock.advance(3_600_000);
+      expect(lose(budget, 1000)).toBe(100);
+    });
+
+    test('successes fill it again, each by the ratio, and never over its cap', () => {
+      const budget = new RetryBudget({ minPerSecond: 0 }, clock, 10);
+      expect(lose(budget, 20)).toBe(10);
+      for (let n = 0; n < 25; n++) budget.succeeded();
+      expect(lose(budget, 20)).toBe(5);
+      for (let n = 0; n < 1000; n++) budget.succeeded();
+      expect(lose(budget, 20)).toBe(10);
+    });
+
+    test('ratio 0 without a floor means no retry, here too', () => {
+      expect(lose(new RetryBudget({ ratio: 0, minPerSecond: 0 }, clock, 1024), 10)).toBe(0);
+    });
+  });
+
   test.each([
     [{ ratio: -0.1 }, 'retryBudget.ratio: expected a number >= 0 and <= 1000, got -0.1'],
     [{ ratio: 1001 }, 'retryBudget.ratio: expected a number >= 0 and <= 1000, got 1001'],

@@ -1,0 +1,14 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+
+const run = promisify(execFile);
+const program = fileURLToPath(new URL('./cancelled.ts', import.meta.url));
+
+/** The whole is `npm run soak:cancelled`. */
+test('50,000 calls given up in envelopes and tunnels: each caller is told once, the kept ones are answered, and the heap is flat', async () => {
+  const { stdout, stderr } = await run(process.execPath, ['--expose-gc', program, '50000'], { timeout: 110_000 });
+  expect(stderr).toBe('');
+  expect(stdout.split('\n').filter((line) => line.includes('heap'))).toHaveLength(2);
+}, 120_000);
