@@ -106,10 +106,17 @@ class ScopedServerCall extends ForwardingServerCall {
   }
   // grpc-js loses the context between these hooks, so each of them enters it again.
   override onReceiveMessage(message: unknown): void {
-    if (this.#scope !== undefined) currentScope.run(this.#scope, () => this.upper.onReceiveMessage(message));
+    const scope = this.#scope;
+    if (scope === undefined) return;
+    // An item's hooks come nested, a call's own each from the wire.
+    if (currentScope.getStore() === scope) this.upper.onReceiveMessage(message);
+    else currentScope.run(scope, () => this.upper.onReceiveMessage(message));
   }
   override onReceiveHalfClose(): void {
-    if (this.#scope !== undefined) currentScope.run(this.#scope, () => this.upper.onReceiveHalfClose());
+    const scope = this.#scope;
+    if (scope === undefined) return;
+    if (currentScope.getStore() === scope) this.upper.onReceiveHalfClose();
+    else currentScope.run(scope, () => this.upper.onReceiveHalfClose());
   }
   override onCancel(): void {
     this.#scope?.cancelled();

@@ -49,7 +49,7 @@ export function tracingServerLayer(options?: TracingOptions): ServerLayer {
   const resolved = resolveTracing(options);
   if (resolved === undefined) return (_info, call) => call;
   const spans = new ServerSpans(resolved);
-  return (info, call) => new TracedServerCall(info, call, spans);
+  return (info, call) => (spans.live ? new TracedServerCall(info, call, spans) : call);
 }
 
 class TracedCall extends ForwardingCall {

@@ -41,32 +41,52 @@ export class Storage {
     this.#factor = factor;
   }
 
-  async place(id: number): Promise<Place | undefined> {
-    await this.#read();
-    return readPlace(this.#placeById, id);
+  /** `answer` gets the place, or the error. */
+  place(id: number, answer: Answer<Place | undefined>): void {
+    this.#access(() => readPlace(this.#placeById, id), answer);
   }
 
-  async search(prefix: string, limit: number): Promise<readonly Place[]> {
-    await this.#read();
-    return readPrefix(this.#placesByPrefix, prefix, limit);
+  search(prefix: string, limit: number, answer: Answer<readonly Place[]>): void {
+    this.#access(() => readPrefix(this.#placesByPrefix, prefix, limit), answer);
   }
 
-  async recordView(page: string): Promise<void> {
-    await this.#read();
-    this.#noteView.run(page);
+  recordView(page: string, answer: Answer<void>): void {
+    this.#access(() => void this.#noteView.run(page), answer);
   }
 
-  /** Waits for its turn, then for the simulated disk. */
-  async #read(): Promise<void> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  /** Waits for its turn, then for the simulated disk, then reads. */
+  #access<Value>(read: () => Value, answer: Answer<Value>): void {
+    const run = (): void => {
+      let value: Value;
+      try {
+        value = read();
+      } catch (error) {
+        answer(error as Error);
+        return;
+      }
+      answer(null, value);
+    };
+    if (this.#free === 0) {
+      this.#waiting.push(run);
+      return;
+    }
+    this.#free--;
+    this.#disk(run);
+  }
+
+  #disk(run: () => void): void {
     const waitMs = (this.#next() < MISSES ? MISS_WAIT_MS : WAIT_MS) * this.#factor;
-    await new Promise((resolve) => setTimeout(resolve, waitMs));
-    const waiting = this.#waiting.shift();
-    if (waiting === undefined) this.#free++;
-    else waiting();
+    setTimeout(() => {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free++;
+      else this.#disk(next);
+      run();
+    }, waitMs);
   }
 }
+
+/** How an access ends. */
+export type Answer<Value> = (error: Error | null, value?: Value) => void;
 
 const COLUMNS = 'id, name, country, population, latitude, longitude';
 /** Reads one place by its number. */

@@ -47,9 +47,21 @@ export class TracerSource {
   readonly #version = scopeVersion();
   #provider: api.TracerProvider | undefined;
   #tracer: api.Tracer | undefined;
+  #registered: api.TracerProvider | undefined;
 
   constructor(otel: Otel) {
     this.#otel = otel;
+  }
+  /**
+   * False while spans and trace context would come to nothing: no provider is registered, and no propagator. What is
+   * registered later counts from the next call on.
+   */
+  get live(): boolean {
+    const provider = this.#otel.trace.getTracerProvider();
+    if (provider === this.#registered) return true;
+    if (isUnregistered(provider)) return this.#otel.propagation.fields().length > 0;
+    this.#registered = provider;
+    return true;
   }
   get tracer(): api.Tracer {
     const provider = this.#otel.trace.getTracerProvider();
@@ -59,6 +71,11 @@ export class TracerSource {
     }
     return this.#tracer;
   }
+}
+
+/** The API's stand-in until a provider is registered (`ProxyTracerProvider`): it has no tracer to hand out. */
+function isUnregistered(provider: api.TracerProvider): boolean {
+  return 'getDelegateTracer' in provider && typeof provider.getDelegateTracer === 'function' && !provider.getDelegateTracer(SCOPE);
 }
 
 function tryRequire<T>(id: string, fits: (value: unknown) => value is T): T | undefined {

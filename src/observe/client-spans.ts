@@ -41,6 +41,7 @@ export class ClientSpans {
 
   /** Begins the span of a call made now; undefined when there is nothing to record and nothing to hand on. */
   start(path: string, target: string): CallTrace | undefined {
+    if (!this.#tracer.live) return undefined;
     const { otel, clock } = this.#options;
     const parent = otel.context.active();
     if (isSuppressed(parent)) return undefined;

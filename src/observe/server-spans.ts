@@ -38,6 +38,11 @@ export class ServerSpans {
     this.#tracer = new TracerSource(options.otel);
   }
 
+  /** False while there is nothing to record and nothing to hand on, whatever the call. */
+  get live(): boolean {
+    return this.#tracer.live;
+  }
+
   /**
    * Begins the trace of a call whose metadata is here; undefined when there is nothing to record and nothing to hand on.
    * The span's parent is what the metadata says and nothing else; an item links to the span that is active, its carrier's.
