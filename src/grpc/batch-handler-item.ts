@@ -5,6 +5,7 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import { Metadata, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
+/** @ts-ignore: an optional peer, whose types may be absent */
 import type { Span } from '@opentelemetry/api';
 import type { Gathered } from '../batch/gather.ts';
 import { Code } from '../call.ts';

@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+/** @ts-ignore: an optional peer, whose types may be absent */
 import type { Link, Span } from '@opentelemetry/api';
 import { TracerSource } from './api.ts';
 import { BATCH_SIZE, isServerError, RPC_METHOD, rpcMethod } from './names.ts';

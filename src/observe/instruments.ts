@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+/** @ts-ignore: an optional peer, whose types may be absent */
 import type { BatchObservableResult, Histogram, Meter, MeterProvider, Observable } from '@opentelemetry/api';
 import { type Otel, SCOPE, scopeVersion } from './api.ts';
 
