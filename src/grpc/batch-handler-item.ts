@@ -5,12 +5,11 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import { Metadata, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
-/** @ts-ignore: an optional peer, whose types may be absent */
-import type { Span } from '@opentelemetry/api';
 import type { Gathered } from '../batch/gather.ts';
 import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { late, type Refusal, refusal } from '../errors.ts';
+import type { ItemSpan } from '../observe/gather-span.ts';
 import type { ItemReply } from './batch-handler-reply.ts';
 import { fromGrpcDeadline } from './door.ts';
 import { serverRefusal } from './refuse.ts';
@@ -34,7 +33,7 @@ export class GatheredCall<Request, Response> implements BatchItem<Request>, Gath
   readonly call: ServerUnaryCall<Request, Response>;
   readonly deadlineMs: number;
   /** The span that the call is served in. */
-  readonly span: Span | undefined;
+  readonly span: ItemSpan | undefined;
   slot = -1;
   readonly size = 0;
   gather: Gathered['gather'] = undefined;
@@ -47,7 +46,7 @@ export class GatheredCall<Request, Response> implements BatchItem<Request>, Gath
   #controller: AbortController | undefined;
   #gone = false;
 
-  constructor(call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>, clock: Clock, span: Span | undefined) {
+  constructor(call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>, clock: Clock, span: ItemSpan | undefined) {
     this.call = call;
     this.#callback = callback;
     this.span = span;

@@ -14,6 +14,9 @@ import { describeEnd } from './span-end.ts';
 /** The SDK's default for links of one span (`OTEL_SPAN_LINK_COUNT_LIMIT`). */
 const MAX_LINKS = 128;
 
+/** The span that an item was served in. */
+export type ItemSpan = Span;
+
 /** An open span of a run. */
 export interface GatherSpan {
   /** Runs `fn` with the span as the active one, and nothing else of anybody's context. */
