@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 /** Tests that start processes, load the machine or use the network: one file at a time, after all others. */
 const folders = ['e2e', 'interop', 'bench', 'package', 'soak'];
 const system = [...folders.map((folder) => `test/${folder}/**/*.test.ts`), 'test/docs.test.ts'];
+/** Faults between processes take their time: a run of their own, `npm run faults`. */
+const faults = ['test/e2e/coalescing/**/*.test.ts'];
 
 export default defineConfig({
   test: {
@@ -18,11 +20,16 @@ export default defineConfig({
         test: {
           name: 'system',
           include: system,
+          exclude: faults,
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
         },
+      },
+      {
+        extends: true,
+        test: { name: 'faults', include: faults, fileParallelism: false, testTimeout: 120_000, sequence: { groupOrder: 2 } },
       },
     ],
   },
