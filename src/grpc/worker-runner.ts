@@ -7,7 +7,7 @@
  *
  * @packageDocumentation
  */
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import type { ServerErrorResponse, sendUnaryData } from '@grpc/grpc-js';
 import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
@@ -53,7 +53,9 @@ interface Queued {
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 
-const inNobodysContext = AsyncLocalStorage.snapshot();
+const outside = AsyncLocalStorage.snapshot();
+/** Each time a resource of its own: on Node 22 what a handler enters (`enterWith`) stays with the resource it ran in. */
+const inNobodysContext = (fn: () => void): void => outside(() => new AsyncResource('inmesh.item').runInAsyncScope(fn));
 
 const LATE_TRAILERS: Values = [REASON_KEY, LATE.reason];
 
