@@ -14,6 +14,7 @@ import { clientStack, serverStack } from '../interceptors/pipeline.ts';
 import { retryClient } from '../interceptors/retry.ts';
 import { attemptTracingInterceptor, tracingClientInterceptor, tracingServerLayer } from '../interceptors/tracing.ts';
 import { resolveCoalesceOptions } from './batch/options.ts';
+import { TUNNEL_WINDOW } from './batch/tunnel-rule.ts';
 import { Bulkhead } from './bulkhead/bulkhead.ts';
 import { KeyedBulkheads } from './bulkhead/keyed.ts';
 import type { Clock } from './clock.ts';
@@ -44,9 +45,6 @@ export interface ClientCounts {
   readonly coalesce: CoalesceCounts;
   retries: number;
 }
-
-/** Unanswered items that a server of ours takes on one tunnel. */
-const TUNNEL_WINDOW = 1024;
 
 /** The client stack of a mesh. Behaviours that policy switches off are not built. */
 export function buildClientStack(settings: StackSettings, counts: ClientCounts, onIdle: () => void, open?: Set<OpenCall>): PlacedBehaviour {

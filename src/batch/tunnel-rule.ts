@@ -7,6 +7,9 @@
 /** `under-load`: where there is load. `always`: from the first call on. */
 export type TunnelRule = 'never' | 'under-load' | 'always';
 
+/** Unanswered items that a server takes on one tunnel. */
+export const TUNNEL_WINDOW = 1024;
+
 /** What a rule comes to. */
 export interface TunnelTimes {
   /** So many calls that may share a carrier, within a second, and a tunnel is opened for them. */

@@ -18,6 +18,7 @@ import {
   type ServerInterceptor,
   type ServerWritableStream,
 } from '@grpc/grpc-js';
+import { TUNNEL_WINDOW } from '../batch/tunnel-rule.ts';
 import { Code, type MethodKind, splitMethod } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { UsageError } from '../errors.ts';
@@ -33,9 +34,6 @@ import type { ServerCall, ServerLayer } from './server-call.ts';
 import { FusedServerCall } from './server-door.ts';
 import { onDrain, watchPorts } from './server-shadow.ts';
 import { TunnelService, type TunnelStream } from './tunnel-service.ts';
-
-/** Unanswered items that one tunnel may have. */
-const TUNNEL_WINDOW = 1024;
 
 /** Servers that have been attached, so that none is twice. */
 const ATTACHED = new WeakSet<Server>();

@@ -149,6 +149,7 @@ class ServedTunnel implements ResultSink {
     this.#runner.ended(call);
     this.#watch?.finished(call.id);
     this.#calls.delete(call.id);
+    if (this.#over) return; // nobody is there to be told
     this.#release(call.requestBytes);
     this.#writer.push(result, this.#calls.size === 0);
     this.#endIfDone();
