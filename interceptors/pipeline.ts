@@ -14,8 +14,13 @@ export type ClientStage =
   | 'count'
   | 'tracing'
   | 'metrics'
+  | 'fallback'
   | 'deadline'
+  | 'cache'
+  | 'breaker'
+  | 'limit'
   | 'bulkhead'
+  | 'policies'
   | 'retry'
   | 'attempt'
   | 'nativeBatch'
@@ -39,8 +44,13 @@ export const CLIENT_STAGES: readonly Stage<ClientStage>[] = [
     name: 'metrics',
     above: "deadline and everything below: the duration is the one that the app saw; it is the span's, so tracing is above",
   },
+  { name: 'fallback', above: 'everything that refuses or fails: it answers in place of all of them' },
   { name: 'deadline', above: 'bulkhead: a call that is late already must not wait for a slot, nor hold one' },
+  { name: 'cache', above: 'breaker, limit and bulkhead: a hit needs no permit, and a stale answer must outlive an open breaker' },
+  { name: 'breaker', above: 'limit and bulkhead: what is known to fail takes no slot, and their refusals are no failures of the server' },
+  { name: 'limit', above: 'bulkhead: it learns from whole calls, and its refusal is as cheap; a queue above it would hide the latency' },
   { name: 'bulkhead', above: 'retry: the attempts of one call share one slot, and a full house is not worth another attempt' },
+  { name: 'policies', above: "retry: a user's policy wraps one call, whatever becomes of it on the wire" },
   { name: 'retry', above: 'coalesce: it repeats calls, never batches; a repeated item joins a later batch' },
   { name: 'attempt', above: 'nativeBatch and coalesce: an item is an attempt, with a span and a count of its own' },
   { name: 'nativeBatch', above: 'coalesce: its batch is one call of another method, which may travel like any other' },

@@ -25,8 +25,13 @@ describe('the order', () => {
       'count',
       'tracing',
       'metrics',
+      'fallback',
       'deadline',
+      'cache',
+      'breaker',
+      'limit',
       'bulkhead',
+      'policies',
       'retry',
       'attempt',
       'nativeBatch',
@@ -53,7 +58,7 @@ describe('the order', () => {
     const lower = new LowerCall(0);
     expect(stack.intercept({ bottom: () => lower } as never, () => lower)).toBe(lower);
     expect(seen).toEqual(['count', 'deadline', 'retry']);
-    expect(stack).toMatchObject({ name: 'count+deadline+retry', from: 0, to: 5 });
+    expect(stack).toMatchObject({ name: 'count+deadline+retry', from: 0, to: 10 });
   });
   test('an empty stack is the call below', () => {
     const lower = new LowerCall(0);
