@@ -45,7 +45,9 @@ export function deadlineClient(settings: DeadlineSettings): ClientInterceptor {
       deadlineMs = minDeadline(deadlineMs, withHopMargin(scope.deadlineMs, hopMarginMs));
     if (isLate(deadlineMs, nowMs))
       return new RefusedCall(localStatus(late('client.deadline/late', 'the deadline was over before the call was made')));
-    const lower = next({ ...info, deadlineMs, parent: settings.propagate ? undefined : info.parent });
+    const parent = settings.propagate ? undefined : info.parent;
+    const same = deadlineMs === info.deadlineMs && parent === info.parent;
+    const lower = next(same ? info : { ...info, deadlineMs, parent });
     return scope !== undefined && inherits(info, propagate.CANCELLATION) ? new ChildCall(lower, scope) : lower;
   };
 }

@@ -109,8 +109,10 @@ export interface CallInfo {
   /** Present where messages are objects. */
   readonly definition: MethodDefinition | undefined;
   readonly door: Door;
-  /** Set by retry for each attempt, by coalescing for each carrier. */
-  readonly attempt: AttemptContext | undefined;
+  /** Set by retry: in the call's own info for the first attempt, in a copy for each later one. */
+  attempt: AttemptContext | undefined;
+  /** The metadata that the call is started with was made for it alone, so nobody below need clone it to change it. */
+  readonly ownsMetadata?: boolean;
   /** Place in the stack of the nearest behaviour of ours above; -1: none. Places must increase (pipeline.ts). */
   readonly stage: number;
   /** Makes the call below the whole stack. */
@@ -128,19 +130,15 @@ export type NextClientCall = (info: CallInfo) => ClientCall;
 export type ClientInterceptor = (info: CallInfo, next: NextClientCall) => ClientCall;
 
 /** A fresh context for one attempt. */
-export function attemptContext(part?: Partial<AttemptContext>): AttemptContext {
-  return {
-    pin: undefined,
-    avoid: undefined,
-    counted: false,
-    picked: '',
-    started: false,
-    over: false,
-    streaming: false,
-    behaviours: [],
-    ...part,
-  };
+export function attemptContext({ pin, avoid, counted = false, streaming = false }: AttemptWishes = NO_WISHES): AttemptContext {
+  return { pin, avoid, counted, picked: '', started: false, over: false, streaming, behaviours: NO_BEHAVIOURS };
 }
+
+/** What an attempt may want from the start. */
+type AttemptWishes = Partial<Pick<AttemptContext, 'pin' | 'avoid' | 'counted' | 'streaming'>>;
+
+const NO_WISHES: AttemptWishes = Object.freeze({});
+const NO_BEHAVIOURS: readonly string[] = Object.freeze([]);
 
 /** A layer that passes everything on; behaviours override what they care about. It is its lower call's listener itself. */
 export class ForwardingCall implements ClientCall, CallListener {

@@ -53,6 +53,8 @@ interface Sent {
   readonly message: unknown;
 }
 
+/** Most calls have one message, and need no list until it comes. */
+const NONE_YET: Sent[] = [];
 /** An object message at the interceptor door has no size; it counts as this much. */
 const OBJECT_BYTES = 1024;
 
@@ -69,7 +71,7 @@ export class RetryCall implements ClientCall, CallListener {
   #attempt = 0;
   #backoffs = 0;
   #tried: Set<string> | undefined;
-  #messages: Sent[] | undefined = [];
+  #messages: Sent[] | undefined = NONE_YET;
   #bytes = 0;
   /** What the current attempt has still to be played, from `#played` on; the app's own messages queue up behind it. */
   #replay: Sent[] | undefined;
@@ -90,7 +92,8 @@ export class RetryCall implements ClientCall, CallListener {
 
   start(metadata: Metadata, listener: CallListener): void {
     this.#upper = listener;
-    this.#metadata = metadata.clone(); // the caller's own object is not ours to mark, and may change before a retry
+    // The caller's own object is not ours to mark, and may change before a retry.
+    this.#metadata = this.#info.ownsMetadata === true ? metadata : metadata.clone();
     this.#budget.deposit();
     this.#try();
   }
@@ -105,10 +108,15 @@ export class RetryCall implements ClientCall, CallListener {
       this.#metadata.set(PREVIOUS_ATTEMPTS_KEY, String(this.#attempt - 1));
     }
     withAttempt(this.#metadata, context);
+    if (this.#attempt === 1) {
+      this.#info.attempt = context;
+      this.#call = this.#next(this.#info);
+      this.#call.start(this.#metadata, this);
+      return; // nothing was sent yet
+    }
     const call = this.#next({ ...this.#info, attempt: context });
     this.#call = call;
     call.start(this.#metadata, this);
-    if (this.#attempt === 1) return; // nothing was sent yet
     for (let i = 0; i < this.#reads; i++) call.startRead();
     this.#replay = [...(this.#messages ?? [])];
     this.#played = 0;
@@ -139,8 +147,9 @@ export class RetryCall implements ClientCall, CallListener {
       sent = context.callback === undefined ? context : { ...context, callback: calledOnce(context.callback) };
       this.#bytes += Buffer.isBuffer(message) ? message.length : OBJECT_BYTES;
       const waits = this.#cancelTimer !== undefined;
-      if (waits || this.#bytes <= this.#settings.maxBufferBytes) this.#messages.push({ context: sent, message });
-      else this.#commit();
+      if (!waits && this.#bytes > this.#settings.maxBufferBytes) this.#commit();
+      else if (this.#messages === NONE_YET) this.#messages = [{ context: sent, message }];
+      else this.#messages.push({ context: sent, message });
       if (waits) return; // the next attempt takes it along, however large it is
     }
     if (this.#replay !== undefined) {

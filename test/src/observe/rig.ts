@@ -116,7 +116,7 @@ export function callInfo(method = '/shop.Cart/Add', target = 'dns:///cart.exampl
 }
 
 export function attemptInfo(info: CallInfo, picked: string): CallInfo {
-  return { ...info, attempt: attemptContext({ picked }) };
+  return { ...info, attempt: { ...attemptContext(), picked } };
 }
 
 /** The wire's side of a served call, driven by the test. */
