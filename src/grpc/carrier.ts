@@ -12,6 +12,7 @@ import { AMBIGUOUS_KEY, UNPROCESSED_KEY } from '../errors.ts';
 import type { CarrierSpan } from '../observe/carrier-span.ts';
 import type { AttemptContext, AuthContext, CallListener, ClientCall } from './client-call.ts';
 import { type CarriedItem, type Conveyor, guarded, isDropped, stampTimeouts, turnsAway } from './conveyor.ts';
+import { NO_METADATA, SharedMetadata } from './shared-metadata.ts';
 
 /** What a carrier tells whoever sent it. */
 export interface CarrierOwner {
@@ -35,7 +36,7 @@ export class Carrier implements CallListener, Conveyor {
   readonly #span: CarrierSpan | undefined;
   readonly #sentMs: number;
   #call: ClientCall | undefined;
-  #headers: Metadata = new Metadata();
+  #headers: SharedMetadata = NO_METADATA;
   #left: number;
   #answered = false;
   /** The server has begun to answer, so items may have run: nothing may be sent again on our own account. */
@@ -97,7 +98,7 @@ export class Carrier implements CallListener, Conveyor {
   }
 
   onReceiveMetadata(metadata: Metadata): void {
-    this.#headers = metadata;
+    this.#headers = new SharedMetadata(metadata);
     this.#begun = true;
   }
 

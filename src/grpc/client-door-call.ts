@@ -22,6 +22,7 @@ import type { MeshChannel } from './channel-door.ts';
 import type { AuthContext, CallInfo, CallListener, ClientCall, MethodDefinition } from './client-call.ts';
 import { messageOf, SerializingCall } from './client-door-list.ts';
 import { callerStack, serviceError } from './service-error.ts';
+import { appMetadata } from './shared-metadata.ts';
 
 type InterceptingCallInterface = ReturnType<NextCall>;
 
@@ -60,7 +61,7 @@ abstract class DirectCall extends AsyncResource implements CallListener {
   }
 
   /** Makes the call, in this turn. @throws what grpc-js's `makeUnaryRequest` throws: a closed channel. */
-  begin(request: unknown, metadata: Metadata, options: CallOptions, deadlineMs: number): void {
+  begin(request: unknown, metadata: Metadata | undefined, options: CallOptions, deadlineMs: number): void {
     const { definition, list } = this.#method;
     if (list === undefined) {
       this.#enter(request, metadata, options, deadlineMs);
@@ -68,12 +69,12 @@ abstract class DirectCall extends AsyncResource implements CallListener {
     }
     const top = list({ ...options, method_definition: definition });
     this.#call = top;
-    top.start(metadata, this);
+    top.start(metadata ?? new Metadata(), this);
     top.sendMessage(request);
     top.halfClose();
   }
 
-  #enter(request: unknown, metadata: Metadata, options: CallOptions, deadlineMs: number): void {
+  #enter(request: unknown, metadata: Metadata | undefined, options: CallOptions, deadlineMs: number): void {
     const { definition, channel } = this.#method;
     const { host, credentials, parent, propagate_flags, inmesh } = options;
     const info: CallInfo = {
@@ -88,13 +89,14 @@ abstract class DirectCall extends AsyncResource implements CallListener {
       definition: undefined, // bytes, as in the channel
       door: channel.door,
       attempt: undefined,
+      ownsMetadata: metadata === undefined,
       stage: -1,
       bottom: channel.bottom,
       scope: this,
     };
     const call = channel.enter(info);
     this.#call = call;
-    call.start(metadata, this);
+    call.start(metadata ?? new Metadata(), this);
     call.startRead();
     let bytes: Buffer;
     try {
@@ -172,12 +174,14 @@ class CallbackCall extends DirectCall {
   override onReceiveMetadata(metadata: Metadata): void {
     // Told to nobody, it need not enter the caller's context either.
     if (!this.over && this.#surface.listenerCount('metadata') > 0)
-      this.runInAsyncScope(this.#surface.emit, this.#surface, 'metadata', metadata);
+      this.runInAsyncScope(this.#surface.emit, this.#surface, 'metadata', appMetadata(metadata));
   }
   protected override ended(error: ServiceError | null, response: unknown, status: StatusObject): void {
     const callback = this.#callback;
     if (error === null) callback(null, response);
     else callback(error);
+    if (this.#surface.listenerCount('status') === 0) return;
+    status.metadata = appMetadata(status.metadata);
     this.#surface.emit('status', status);
   }
 }
@@ -224,7 +228,7 @@ class PromisedCall extends DirectCall {
   handleEvent(): void {
     this.cancel();
   }
-  override begin(request: unknown, metadata: Metadata, options: CallOptions, deadlineMs: number): void {
+  override begin(request: unknown, metadata: Metadata | undefined, options: CallOptions, deadlineMs: number): void {
     super.begin(request, metadata, options, deadlineMs);
     const signal = this.#signal;
     if (signal === undefined || this.over) return;
@@ -242,7 +246,7 @@ class PromisedCall extends DirectCall {
 export function callWithCallback(
   method: WrappedMethod,
   request: unknown,
-  metadata: Metadata,
+  metadata: Metadata | undefined,
   options: CallOptions,
   deadlineMs: number,
   callback: requestCallback<unknown>,
@@ -256,7 +260,7 @@ export function callWithCallback(
 export function callWithPromise(
   method: WrappedMethod,
   request: unknown,
-  metadata: Metadata,
+  metadata: Metadata | undefined,
   options: CallOptions,
   deadlineMs: number,
   signal: AbortSignal | undefined,

@@ -114,24 +114,25 @@ function isGenerated(value: unknown): value is Generated {
 /** Both forms of a method. They carry its definition, as the generated one does. */
 function wrapMethod(client: Client, generated: Generated, method: WrappedMethod): Wrapper {
   const { clock } = method.channel;
-  const call = (request: unknown, metadata: Metadata, options: CallOptions, callback: requestCallback<unknown>): unknown => {
+  const call = (request: unknown, metadata: Metadata | undefined, options: CallOptions, callback: requestCallback<unknown>): unknown => {
     if ((options.interceptors?.length ?? 0) > 0 || (options.interceptor_providers?.length ?? 0) > 0)
-      return generated.call(client, request, metadata, options, callback); // a call's own replace the client's: grpc-js knows how
+      return generated.call(client, request, metadata ?? new Metadata(), options, callback); // a call's own replace the client's: grpc-js knows how
     return callWithCallback(method, request, metadata, options, fromGrpcDeadline(options.deadline ?? undefined, clock), callback);
   };
   const direct = (request: unknown, first?: unknown, second?: unknown, third?: unknown): unknown => {
-    if (isCallback(first)) return call(request, new Metadata(), NO_OPTIONS, first);
+    if (isCallback(first)) return call(request, undefined, NO_OPTIONS, first);
     if (isCallback(second)) {
       if (first instanceof Metadata) return call(request, first, NO_OPTIONS, second);
-      if (first instanceof Object) return call(request, new Metadata(), first, second);
+      if (first instanceof Object) return call(request, undefined, first, second);
     } else if (first instanceof Metadata && second instanceof Object && isCallback(third)) {
       return call(request, first, second, third);
     }
     return generated.call(client, request, first, second, third); // throws in grpc-js's words
   };
   const promised = async (request: unknown, options: PromiseCallOptions = NO_OPTIONS): Promise<unknown> => {
-    const { metadata = new Metadata(), signal, timeoutMs } = options;
-    if (!(metadata instanceof Metadata)) throw new ConfigError('options.metadata', `expected grpc-js Metadata, got ${show(metadata)}`);
+    const { metadata, signal, timeoutMs } = options;
+    if (metadata !== undefined && !(metadata instanceof Metadata))
+      throw new ConfigError('options.metadata', `expected grpc-js Metadata, got ${show(metadata)}`);
     if ('interceptors' in options || 'interceptor_providers' in options)
       throw new UsageError("interceptors of one call are not taken by promises: use the method's callback form");
     let deadlineMs = fromGrpcDeadline(options.deadline ?? undefined, clock);

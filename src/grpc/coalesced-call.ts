@@ -16,6 +16,7 @@ import type { CoalesceWatch, WatchedItem } from './coalesce-watch.ts';
 import type { Conveyor } from './conveyor.ts';
 import { addEntries } from './metadata.ts';
 import { endSoon, plainStatus } from './refuse.ts';
+import { NO_METADATA, type SharedMetadata } from './shared-metadata.ts';
 import type { TunneledItem } from './tunnel.ts';
 
 /** What a call needs of the coalescer of its channel. */
@@ -179,7 +180,7 @@ export class CoalescedCall implements ClientCall, CallListener, TunneledItem, Qu
       this.info.attempt.picked = this.#peer;
     }
   }
-  answered(result: WireResult, carrierHeaders: Metadata): void {
+  answered(result: WireResult, carrierHeaders: SharedMetadata): void {
     if (!this.#finish()) return;
     this.#conveyor = undefined;
     if (this.outBy !== undefined) this.#coalescer.watch.answered(this);
@@ -262,17 +263,20 @@ interface Answer {
 }
 
 /** What a plain call would have been told. Never throws: whatever a server sends, the call ends. */
-function readAnswer(result: WireResult, carrierHeaders: Metadata, definition: MethodDefinition | undefined): Answer {
+function readAnswer(result: WireResult, carrierHeaders: SharedMetadata, definition: MethodDefinition | undefined): Answer {
   const { code, details, response } = result;
   try {
-    const trailers = new Metadata();
-    addEntries(trailers, result.trailers);
+    let trailers: Metadata = NO_METADATA;
+    if (code !== Code.OK || result.trailers !== undefined) {
+      trailers = new Metadata();
+      addEntries(trailers, result.trailers);
+    }
     // An error without headers of its own comes as trailers only.
     let headers: Metadata | undefined;
-    if (code === Code.OK || result.headers !== undefined) {
+    if (result.headers !== undefined) {
       headers = carrierHeaders.clone();
       addEntries(headers, result.headers);
-    }
+    } else if (code === Code.OK) headers = carrierHeaders;
     const status = { code, details: code === Code.OK && details === '' ? 'OK' : details, metadata: trailers };
     const hasMessage = response !== undefined && code === Code.OK;
     let message: unknown = response;

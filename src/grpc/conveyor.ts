@@ -9,6 +9,7 @@ import { Code } from '../call.ts';
 import { AMBIGUOUS_KEY } from '../errors.ts';
 import type { BatchForm } from '../observe/batch-metrics.ts';
 import type { AuthContext } from './client-call.ts';
+import type { SharedMetadata } from './shared-metadata.ts';
 
 /** Takes calls along. */
 export interface Conveyor {
@@ -29,7 +30,7 @@ export interface CarriedItem extends WireItem {
   /** It travels now. `peer`: the endpoint. */
   carriedBy(conveyor: Conveyor, peer: string): void;
   /** Its answer has come. `headers`: those of the carrier. */
-  answered(result: WireResult, headers: Metadata): void;
+  answered(result: WireResult, headers: SharedMetadata): void;
   /** The carrier failed and no answer will come. */
   failed(status: StatusObject): void;
   /** The server provably never ran this item: it goes out alone. */
@@ -68,8 +69,13 @@ export function guarded(fn: () => void): void {
   try {
     fn();
   } catch (error) {
-    process.nextTick(() => {
-      throw error;
-    });
+    throwLater(error);
   }
+}
+
+/** Lets an app's error surface where no sibling suffers from it. */
+export function throwLater(error: unknown): void {
+  process.nextTick(() => {
+    throw error;
+  });
 }

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { Metadata, type StatusObject } from '@grpc/grpc-js';
+import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import { type Remedy, remedyFor } from '../batch/native/failure.ts';
 import type { ItemError } from '../batch/native/item.ts';
 import type { Missing, NativePlan } from '../batch/native/plan.ts';
@@ -14,10 +14,11 @@ import { Code } from '../call.ts';
 import { AMBIGUOUS_KEY, REASON_KEY } from '../errors.ts';
 import type { CarrierSpan } from '../observe/carrier-span.ts';
 import type { AttemptContext, AuthContext, CallListener, ClientCall } from './client-call.ts';
-import { guarded } from './conveyor.ts';
+import { guarded, throwLater } from './conveyor.ts';
 import type { NativeCall, NativeCarrier } from './native-call.ts';
 
 import { isUnprocessed, plainStatus } from './refuse.ts';
+import { NO_METADATA, SharedMetadata } from './shared-metadata.ts';
 
 /** What a batch tells whoever sent it. */
 export interface NativeBatchOwner {
@@ -42,8 +43,8 @@ export class NativeBatch implements CallListener, NativeCarrier, Results {
   readonly #span: CarrierSpan | undefined;
   readonly #taker: ReplyTaker;
   #call: ClientCall | undefined;
-  #headers: Metadata = new Metadata();
-  #trailers: Metadata | undefined;
+  #headers: SharedMetadata = NO_METADATA;
+  #trailers: SharedMetadata = NO_METADATA;
   /** The only message of a unary reply. */
   #message: Buffer | undefined;
   #left: number;
@@ -99,7 +100,7 @@ export class NativeBatch implements CallListener, NativeCarrier, Results {
   }
 
   onReceiveMetadata(metadata: Metadata): void {
-    this.#headers = metadata;
+    this.#headers = new SharedMetadata(metadata);
   }
   onReceiveMessage(message: unknown): void {
     if (message === null || this.#over) return;
@@ -119,7 +120,7 @@ export class NativeBatch implements CallListener, NativeCarrier, Results {
     this.#tell();
     if (status.code !== Code.OK) this.#fail(status, false);
     else {
-      this.#trailers = this.#plan.reply.stream ? undefined : status.metadata;
+      if (!this.#plan.reply.stream) this.#trailers = new SharedMetadata(status.metadata);
       if (this.#message !== undefined) this.#read(this.#message);
       else if (!this.#plan.reply.stream) this.#broken = true;
       if (this.#broken || !this.#taker.end()) this.#fail(plainStatus(Code.INTERNAL, MISMATCH), true);
@@ -145,7 +146,13 @@ export class NativeBatch implements CallListener, NativeCarrier, Results {
 
   // As the listener of the results:
   answered(place: number, response: Buffer): void {
-    this.#settle(place, (call) => call.answered(response, this.#headers, this.#trailers));
+    const call = this.#take(place);
+    if (call === undefined) return;
+    try {
+      call.answered(response, this.#headers, this.#trailers);
+    } catch (error) {
+      throwLater(error);
+    }
   }
   refused(place: number, error: ItemError): void {
     this.#settle(place, (call) => call.refused(error));
@@ -161,14 +168,17 @@ export class NativeBatch implements CallListener, NativeCarrier, Results {
     this.#settle(place, (call) => call.failed(noResult('inmesh: the result of this call in the reply of the batch can not be read')));
   }
   #settle(place: number, tell: (call: NativeCall) => void): void {
+    const call = this.#take(place);
+    if (call !== undefined) guarded(() => tell(call));
+  }
+  /** The call at a place, which gets its result now; undefined: given up on this side. */
+  #take(place: number): NativeCall | undefined {
     const call = this.#calls[place];
-    if (call === undefined) return; // given up on this side
+    if (call === undefined) return undefined;
     this.#calls[place] = undefined;
     this.#left--;
-    guarded(() => {
-      call.wasSent(this.#context.picked);
-      tell(call);
-    });
+    call.wasSent(this.#context.picked);
+    return call;
   }
 
   /** No result for those that are left. `mismatch`: the server did its work, and nobody knows for whom. */

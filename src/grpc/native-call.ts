@@ -14,6 +14,7 @@ import type { DeadlineHandle } from '../deadline/deadline-queue.ts';
 import { REASON_KEY } from '../errors.ts';
 import type { AuthContext, CallInfo, CallListener, ClientCall, MessageContext, NextClientCall } from './client-call.ts';
 import { endSoon, plainStatus } from './refuse.ts';
+import type { SharedMetadata } from './shared-metadata.ts';
 
 /** What a call needs of whoever merges the calls of its channel. */
 export interface NativeHome {
@@ -166,7 +167,7 @@ export class NativeCall implements ClientCall, CallListener, QueueItem {
     this.info.attempt.picked = peer;
   }
   /** Its answer. `headers`, `trailers`: those of the batch. */
-  answered(response: Buffer, headers: Metadata, trailers: Metadata | undefined): void {
+  answered(response: Buffer, headers: SharedMetadata, trailers: SharedMetadata): void {
     const { definition } = this.info;
     let message: unknown = response;
     try {
@@ -177,9 +178,9 @@ export class NativeCall implements ClientCall, CallListener, QueueItem {
     }
     if (!this.#finish()) return;
     this.#carrier = undefined;
-    this.#upper.onReceiveMetadata(headers.clone());
+    this.#upper.onReceiveMetadata(headers);
     this.#upper.onReceiveMessage(message);
-    this.#upper.onReceiveStatus({ code: Code.OK, details: 'OK', metadata: trailers?.clone() ?? new Metadata() });
+    this.#upper.onReceiveStatus({ code: Code.OK, details: 'OK', metadata: trailers });
   }
   /** Its own error, as the service declared it. */
   refused({ code, details, bytes }: ItemError): void {

@@ -9,6 +9,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { CallListener } from './client-call.ts';
+import { appMetadata } from './shared-metadata.ts';
 
 /** The app's listener, called in the app's context; and, for a unary response, the `null` message grpc-js gives before an error. */
 export class ScopedListener extends AsyncResource implements CallListener {
@@ -24,7 +25,7 @@ export class ScopedListener extends AsyncResource implements CallListener {
   }
   onReceiveMetadata(metadata: Metadata): void {
     if (this.#ended) return;
-    this.runInAsyncScope(this.#listener.onReceiveMetadata, this.#listener, metadata);
+    this.runInAsyncScope(this.#listener.onReceiveMetadata, this.#listener, appMetadata(metadata));
   }
   onReceiveMessage(message: unknown): void {
     if (this.#ended) return;
@@ -38,6 +39,7 @@ export class ScopedListener extends AsyncResource implements CallListener {
   }
   #deliver(status: StatusObject): void {
     if (this.#needsMessage) this.#listener.onReceiveMessage(null);
+    status.metadata = appMetadata(status.metadata);
     this.#listener.onReceiveStatus(status);
   }
 }

@@ -6,7 +6,7 @@
  *
  * @packageDocumentation
  */
-import { Metadata, type StatusObject } from '@grpc/grpc-js';
+import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { EndpointLoad } from '../balance/book.ts';
 import { decodeReply, encodeFrame, type ParsedReply, type WireResult } from '../batch/codec.ts';
 import type { FlushReason } from '../batch/partition.ts';
@@ -17,6 +17,7 @@ import { REASON_KEY, UNPROCESSED_KEY } from '../errors.ts';
 import type { AuthContext, CallListener, ClientCall } from './client-call.ts';
 import { type CarriedItem, type Conveyor, guarded, isDropped, lostStatus, stampTimeouts, turnsAway } from './conveyor.ts';
 import { CAPABILITY_KEY, DRAINING_REASON, WINDOW_KEY } from './metadata.ts';
+import { NO_METADATA, SharedMetadata } from './shared-metadata.ts';
 
 /** A call that may go through a tunnel. */
 export interface TunneledItem extends CarriedItem, TunnelItem {
@@ -60,7 +61,7 @@ export class Tunnel implements CallListener, Conveyor {
   readonly #clock: Clock;
   readonly #queue: TunnelQueue<TunneledItem>;
   #call: ClientCall | undefined;
-  #headers: Metadata = new Metadata();
+  #headers: SharedMetadata = NO_METADATA;
   /** Goes with the first message. */
   #maxReplyBytes: number;
   #state: 'opening' | 'open' | 'draining' | 'over' = 'opening';
@@ -148,7 +149,7 @@ export class Tunnel implements CallListener, Conveyor {
     }
     metadata.remove(WINDOW_KEY);
     metadata.remove(CAPABILITY_KEY);
-    this.#headers = metadata;
+    this.#headers = new SharedMetadata(metadata);
     this.#timer?.();
     this.#queue.open(window);
     this.#state = 'open';

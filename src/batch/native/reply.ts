@@ -84,7 +84,7 @@ export class ReplyTaker {
       const inOrder = match === 'index' && index === undefined;
       const compact = this.#elements.length !== this.#size;
       if (inOrder && compact && this.#elements.length !== this.#size - this.#failed.size) return false;
-      for (const [place, status] of this.#failed) this.#guard(place, () => this.#refuse(place, status));
+      for (const [place, status] of this.#failed) this.#refuse(place, status);
       if (inOrder) this.#matchInOrder(compact);
       else this.#match();
     }
@@ -144,7 +144,7 @@ export class ReplyTaker {
     this.#entries = [];
     for (const { key, bytes } of entries.toReversed()) {
       const places = this.#places.get(key);
-      if (places !== undefined) this.#settle(places, bytes, undefined);
+      if (places !== undefined) for (const place of places) this.#settle(place, bytes, undefined);
     }
     for (const element of elements) {
       let item: Item;
@@ -154,8 +154,8 @@ export class ReplyTaker {
         if (error instanceof WireError) continue; // nobody knows whose it is
         throw error;
       }
-      const places = this.#plan.match === 'key' ? this.#places.get(item.key) : [item.index ?? -1];
-      if (places !== undefined) this.#settle(places, element, item);
+      if (this.#plan.match !== 'key') this.#settle(item.index ?? -1, element, item);
+      else for (const place of this.#places.get(item.key) ?? []) this.#settle(place, element, item);
     }
   }
 
@@ -164,37 +164,41 @@ export class ReplyTaker {
     for (let place = 0; place < this.#size; place++) {
       if (compact && this.#failed.has(place)) continue;
       const element = this.#elements[next++];
-      if (element !== undefined) this.#settle([place], element, undefined);
+      if (element !== undefined) this.#settle(place, element, undefined);
     }
   }
 
-  #settle(places: readonly number[], bytes: Buffer, known: Item | undefined): void {
-    for (const place of places) {
-      if (place < 0 || place >= this.#size || this.#done[place] === 1) continue;
-      this.#guard(place, () => {
-        const item = known ?? (this.#read ? readItem(this.#plan, bytes) : undefined);
-        const response = item === undefined ? bytes : item.response;
-        if (!this.#finish(place)) return;
-        if (item?.error !== undefined) this.#results.refused(place, item.error);
-        else if (response === undefined) this.#results.missing(place);
-        else this.#results.answered(place, asResponse(this.#plan.set, response));
-      });
+  #settle(place: number, bytes: Buffer, known: Item | undefined): void {
+    if (place < 0 || place >= this.#size || this.#done[place] === 1) return;
+    let item = known;
+    if (item === undefined && this.#read) {
+      try {
+        item = readItem(this.#plan, bytes);
+      } catch (error) {
+        this.#unreadable(place, error);
+        return;
+      }
     }
+    const response = item === undefined ? bytes : item.response;
+    this.#finish(place);
+    if (item?.error !== undefined) this.#results.refused(place, item.error);
+    else if (response === undefined) this.#results.missing(place);
+    else this.#results.answered(place, asResponse(this.#plan.set, response));
   }
 
   #refuse(place: number, bytes: Buffer): void {
-    const error = readStatus(bytes, true);
-    if (error !== undefined && this.#finish(place)) this.#results.refused(place, error);
+    try {
+      const error = readStatus(bytes, true);
+      if (error !== undefined && this.#finish(place)) this.#results.refused(place, error);
+    } catch (error) {
+      this.#unreadable(place, error);
+    }
   }
 
   /** Bytes that can't be read are the fault of one item. */
-  #guard(place: number, fn: () => void): void {
-    try {
-      fn();
-    } catch (error) {
-      if (!(error instanceof WireError)) throw error;
-      if (this.#finish(place)) this.#results.unreadable(place);
-    }
+  #unreadable(place: number, error: unknown): void {
+    if (!(error instanceof WireError)) throw error;
+    if (this.#finish(place)) this.#results.unreadable(place);
   }
 
   /** True once for each place. */
