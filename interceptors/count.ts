@@ -7,6 +7,7 @@
  * @packageDocumentation
  */
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
+import { Bag, type Bagged } from '../src/bag.ts';
 import { Code, codeName } from '../src/call.ts';
 import { type CallListener, type ClientCall, type ClientInterceptor, ForwardingCall } from '../src/grpc/client-call.ts';
 import { refusalOf } from '../src/grpc/refuse.ts';
@@ -34,12 +35,12 @@ export function noCounts(): CallCounts {
 }
 
 /** Counts calls. `onIdle`: told whenever the last active call has ended. `open`: holds the active calls. */
-export function countClient(counts: CallCounts, onIdle: () => void, open: Set<OpenCall> = new Set()): ClientInterceptor {
+export function countClient(counts: CallCounts, onIdle: () => void, open: Bag<OpenCall> = new Bag()): ClientInterceptor {
   return (info, next) => new CountedCall(next(info), counts, onIdle, open);
 }
 
 /** A call that has begun and not ended. */
-export interface OpenCall {
+export interface OpenCall extends Bagged {
   /** Ends it now: the app hears `status`, what is below is cancelled. */
   end(status: StatusObject): void;
 }
@@ -55,9 +56,10 @@ export function countAttempts(counts: CallCounts): ClientInterceptor {
 class CountedCall extends ForwardingCall implements OpenCall {
   readonly #counts: CallCounts;
   readonly #onIdle: () => void;
-  readonly #open: Set<OpenCall>;
+  readonly #open: Bag<OpenCall>;
+  place = -1;
 
-  constructor(lower: ClientCall, counts: CallCounts, onIdle: () => void, open: Set<OpenCall>) {
+  constructor(lower: ClientCall, counts: CallCounts, onIdle: () => void, open: Bag<OpenCall>) {
     super(lower);
     this.#counts = counts;
     this.#onIdle = onIdle;

@@ -13,6 +13,7 @@ import { nativeBatchClient } from '../interceptors/native-batch.ts';
 import { clientStack, serverStack } from '../interceptors/pipeline.ts';
 import { retryClient } from '../interceptors/retry.ts';
 import { attemptTracingInterceptor, tracingClientInterceptor, tracingServerLayer } from '../interceptors/tracing.ts';
+import type { Bag } from './bag.ts';
 import { resolveCoalesceOptions } from './batch/options.ts';
 import { TUNNEL_WINDOW } from './batch/tunnel-rule.ts';
 import { Bulkhead } from './bulkhead/bulkhead.ts';
@@ -47,7 +48,7 @@ export interface ClientCounts {
 }
 
 /** The client stack of a mesh. Behaviours that policy switches off are not built. */
-export function buildClientStack(settings: StackSettings, counts: ClientCounts, onIdle: () => void, open?: Set<OpenCall>): PlacedBehaviour {
+export function buildClientStack(settings: StackSettings, counts: ClientCounts, onIdle: () => void, open?: Bag<OpenCall>): PlacedBehaviour {
   const { table, clock, random, warn, otel, native } = settings;
   const { traces, metrics, attemptSpans } = table.telemetry;
   const { tunnels, ...coalesce } = table.coalesce;

@@ -14,6 +14,7 @@ import type {
   ServerOptions,
 } from '@grpc/grpc-js';
 import { noCounts, type OpenCall } from '../interceptors/count.ts';
+import { Bag } from './bag.ts';
 import { Code } from './call.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Refusal } from './errors.ts';
@@ -52,7 +53,7 @@ export class Mesh {
   readonly #forwards: Forwards;
   readonly #authorization: MeshAuthorization | undefined;
   readonly #native: NativeBatching;
-  readonly #open = new Set<OpenCall>();
+  readonly #open = new Bag<OpenCall>();
   #idle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
@@ -219,7 +220,7 @@ export class Mesh {
         };
       });
       this.#idle = undefined;
-      for (const call of [...this.#open]) call.end(localStatus(CLOSED_OVER_IT));
+      for (const call of this.#open.items()) call.end(localStatus(CLOSED_OVER_IT));
     }
     this.#clients.close();
     this.#forwards.close();

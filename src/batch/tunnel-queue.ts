@@ -10,6 +10,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type { FrameItem } from './codec.ts';
+import { IdTable } from './id-table.ts';
 
 /** What the queue needs to know about an item. */
 export interface TunnelItem extends FrameItem {
@@ -35,13 +36,15 @@ const LONE_FRAMES = 8;
 /** Ids are 32 bits on the wire; what waits when the last one is near still gets its own. */
 const LAST_ID = 2 ** 32 - 65_536;
 const NONE: readonly number[] = [];
+/** Stands for an item that was cancelled, whose answer is still to come. */
+const CANCELLED = 'cancelled';
 
 export class TunnelQueue<I extends TunnelItem> {
   readonly #limits: FrameLimits;
   readonly #clock: Clock;
   readonly #send: SendFrame<I>;
-  /** Unanswered items by id; undefined: cancelled, its answer is still to come. */
-  readonly #out = new Map<number, I | undefined>();
+  /** Unanswered items by id. */
+  readonly #out = new IdTable<I | typeof CANCELLED>();
   #waiting: (I | undefined)[] = [];
   #count = 0;
   #bytes = 0;
@@ -100,8 +103,9 @@ export class TunnelQueue<I extends TunnelItem> {
 
   /** An item that has gone is wanted no longer: the server hears of it. False when it is not out. */
   cancel(id: number): boolean {
-    if (this.#out.get(id) === undefined) return false;
-    this.#out.set(id, undefined);
+    const item = this.#out.get(id);
+    if (item === undefined || item === CANCELLED) return false;
+    this.#out.set(id, CANCELLED);
     this.#cancels.push(id);
     this.#schedule();
     return true;
@@ -109,9 +113,8 @@ export class TunnelQueue<I extends TunnelItem> {
 
   /** An answer is in. Undefined: to an item that was cancelled, or that nobody sent. */
   settle(id: number): I | undefined {
-    const item = this.#out.get(id);
-    this.#out.delete(id);
-    return item;
+    const item = this.#out.take(id);
+    return item === CANCELLED ? undefined : item;
   }
 
   /** Sends what waits now. */
@@ -134,7 +137,8 @@ export class TunnelQueue<I extends TunnelItem> {
   /** The tunnel is over: gives back what never went, and what went and was not answered. */
   close(): { readonly unsent: readonly I[]; readonly unanswered: readonly I[] } {
     const unsent = this.recall();
-    const unanswered = [...this.#out.values()].filter((item) => item !== undefined);
+    const unanswered = this.#out.values().filter((item) => item !== CANCELLED);
+    unanswered.sort((one, other) => one.id - other.id);
     this.#out.clear();
     this.#cancels = [];
     this.#window = 0;

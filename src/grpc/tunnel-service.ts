@@ -8,6 +8,7 @@
  */
 import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
 import { decodeRequest, encodeReply, type ParsedRequest, WIRE_VERSION, type WireResult } from '../batch/codec.ts';
+import { IdTable } from '../batch/id-table.ts';
 import { WireError } from '../batch/wire.ts';
 import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
@@ -90,7 +91,7 @@ class ServedTunnel implements ResultSink {
   readonly #runner: ItemRunner;
   readonly #dispatch: Dispatch;
   readonly #writer: ResultWriter;
-  readonly #calls = new Map<number, VirtualServerCall>();
+  readonly #calls = new IdTable<VirtualServerCall>();
   readonly #watch: TunnelWatch | undefined;
   readonly #idle = (): boolean => this.#calls.size === 0;
   readonly #keep = (call: VirtualServerCall): void => {
@@ -148,7 +149,7 @@ class ServedTunnel implements ResultSink {
   finished(call: VirtualServerCall, result: WireResult): void {
     this.#runner.ended(call);
     this.#watch?.finished(call.id);
-    this.#calls.delete(call.id);
+    this.#calls.take(call.id);
     if (this.#over) return; // nobody is there to be told
     this.#release(call.requestBytes);
     this.#writer.push(result, this.#calls.size === 0);
@@ -268,6 +269,6 @@ class ServedTunnel implements ResultSink {
     this.#over = true;
     this.onEnd();
     this.#writer.drop();
-    for (const call of [...this.#calls.values()]) call.abort(Code.CANCELLED, 'Cancelled');
+    for (const call of this.#calls.values()) call.abort(Code.CANCELLED, 'Cancelled');
   }
 }

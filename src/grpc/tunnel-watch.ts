@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+import { IdTable } from '../batch/id-table.ts';
 import type { Clock } from '../clock.ts';
 import type { ServerBatchMetrics } from '../observe/batch-metrics.ts';
 
@@ -10,7 +11,7 @@ export class TunnelWatch {
   readonly #metrics: ServerBatchMetrics;
   readonly #clock: Clock;
   /** Items without a result, by id. Empty while nobody listens. */
-  readonly #running = new Map<number, { readonly path: string; readonly sinceMs: number }>();
+  readonly #running = new IdTable<{ readonly path: string; readonly sinceMs: number }>();
   #live = false;
   #nowMs = 0;
 
@@ -35,9 +36,8 @@ export class TunnelWatch {
   /** An item has its result. */
   finished(id: number): void {
     if (this.#running.size === 0) return;
-    const item = this.#running.get(id);
+    const item = this.#running.take(id);
     if (item === undefined) return;
-    this.#running.delete(id);
     this.#metrics.finished(item.path, 'tunnel', this.#clock.nowMs() - item.sinceMs);
   }
 }
