@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import { AsyncResource } from 'node:async_hooks';
+import { createHash } from 'node:crypto';
 import { Metadata, type MethodDefinition, type ServerUnaryCall, type StatusObject, type sendUnaryData } from '@grpc/grpc-js';
 import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
@@ -78,6 +79,16 @@ export class WorkerTask extends PoolTask {
   /** The main thread has its request as bytes. */
   get fromBytes(): boolean {
     return this.#bytes;
+  }
+  override request(): string {
+    const { request } = this.#call;
+    const hash = createHash('sha256');
+    try {
+      hash.update(this.#bytes ? (request as Buffer) : this.#method.definition.requestSerialize(request));
+    } catch {
+      // It can't be written, so it will never reach a thread.
+    }
+    return `${this.path} ${hash.digest('base64')}`;
   }
   /** Calls `gone` once if the call is over before it was answered here (grpc-js says "cancelled" after every call). */
   onCancelled(gone: (task: WorkerTask) => void): void {

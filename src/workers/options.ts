@@ -30,6 +30,13 @@ export interface WorkersOptions {
    * and is replaced. `Infinity`: never. @defaultValue 5000
    */
   readonly stallMs?: number;
+  /**
+   * Deaths of threads after which the request that killed them is kept out for {@link quarantineMs}; from the first on it runs
+   * alone. Whole number >= 2, or Infinity: never. @defaultValue 3
+   */
+  readonly quarantineAfter?: number;
+  /** How long such a request is refused, and remembered, in ms, > 0. @defaultValue 60000 */
+  readonly quarantineMs?: number;
   /** Handed to the modules as `workerData` of `node:worker_threads`; must survive structured clone. @defaultValue undefined */
   readonly data?: unknown;
   /** Memory of one thread; over it the thread crashes, not the process. @defaultValue Node's own */
@@ -46,6 +53,8 @@ export interface PoolRules {
   readonly inFlight: number;
   readonly queue: number;
   readonly stallMs: number;
+  readonly quarantineAfter: number;
+  readonly quarantineMs: number;
 }
 
 /** What a thread is made of. */
@@ -61,6 +70,8 @@ const KEYS = [
   'inFlight',
   'queue',
   'stallMs',
+  'quarantineAfter',
+  'quarantineMs',
   'data',
   'resourceLimits',
   'env',
@@ -81,6 +92,13 @@ export function resolveWorkersOptions(input: unknown, path: string): PoolRules &
     inFlight: checkedNumber(given['inFlight'], 16, { min: 1, max: 65_536, integer: true }, `${path}.inFlight`),
     queue: checkedNumber(given['queue'], 1024, { min: 0, max: Number.POSITIVE_INFINITY, integer: true }, `${path}.queue`),
     stallMs: checkedNumber(given['stallMs'], 5000, { min: 0, above: true, max: Number.POSITIVE_INFINITY, ms: true }, `${path}.stallMs`),
+    quarantineAfter: checkedNumber(
+      given['quarantineAfter'],
+      3,
+      { min: 2, max: Number.POSITIVE_INFINITY, integer: true },
+      `${path}.quarantineAfter`,
+    ),
+    quarantineMs: checkedNumber(given['quarantineMs'], 60_000, { min: 0, above: true, ms: true }, `${path}.quarantineMs`),
     data: given['data'],
     worker: {
       ...(resourceLimits === undefined ? {} : { resourceLimits }),

@@ -16,7 +16,8 @@ import type { Refusal } from '../errors.ts';
 import type { Random } from '../random.ts';
 import { Lanes } from './lanes.ts';
 import type { PoolRules } from './options.ts';
-import { CLOSED, CRASHED, CUT_OFF, LATE, NOT_STARTED, QUEUE_FULL, STALLED } from './refusals.ts';
+import { Quarantine } from './quarantine.ts';
+import { CLOSED, CRASHED, CUT_OFF, LATE, NOT_STARTED, QUARANTINED, QUEUE_FULL, STALLED } from './refusals.ts';
 import { Seat } from './seat.ts';
 import type { PoolTask } from './task.ts';
 
@@ -48,6 +49,8 @@ export interface PoolStats {
   readonly refused: number;
   /** Calls lost with their thread. */
   readonly lost: number;
+  /** Calls among those refused that were kept out because they kill threads. */
+  readonly quarantined: number;
   /** Threads that died after they were up; those that were stuck are among them. */
   readonly crashes: number;
   /** Threads that died before they were up. */
@@ -60,7 +63,10 @@ export class Pool {
   readonly #host: PoolHost;
   readonly #seats: readonly Seat[];
   readonly #lanes = new Lanes<PoolTask>();
-  readonly #counts = { done: 0, refused: 0, lost: 0, crashes: 0, failedStarts: 0 };
+  /** Calls that wait to run alone. */
+  readonly #suspects = new Lanes<PoolTask>();
+  readonly #quarantine: Quarantine;
+  readonly #counts = { done: 0, refused: 0, lost: 0, crashes: 0, failedStarts: 0, quarantined: 0 };
   #turn = false;
   #closing = false;
   #over = false;
@@ -70,6 +76,7 @@ export class Pool {
     this.#rules = rules;
     this.#clock = clock;
     this.#host = host;
+    this.#quarantine = new Quarantine(rules.quarantineAfter, rules.quarantineMs, clock);
     this.#seats = Array.from({ length: rules.threads }, (_, index) => new Seat(index, random));
   }
 
@@ -82,16 +89,22 @@ export class Pool {
   submit(task: PoolTask): void {
     if (this.#closing) this.#refuse(task, CLOSED);
     else if (this.#hopeless) this.#refuse(task, NOT_STARTED);
-    else if (this.#lanes.size >= this.#rules.queue + this.#free) this.#refuse(task, QUEUE_FULL);
+    else if (this.#waiting >= this.#rules.queue + this.#free) this.#refuse(task, QUEUE_FULL);
     else {
-      this.#lanes.push(task);
+      const verdict = this.#quarantine.active ? this.#quarantine.verdict(task.request()) : 'free';
+      if (verdict === 'out') {
+        this.#counts.quarantined++;
+        this.#refuse(task, QUARANTINED);
+        return;
+      }
+      (verdict === 'suspect' ? this.#suspects : this.#lanes).push(task);
       this.#schedule();
     }
   }
 
   /** Nobody waits for this call any more; it hears nothing more from here. */
   cancel(task: PoolTask): void {
-    if (this.#lanes.remove(task)) {
+    if (this.#lanes.remove(task) || this.#suspects.remove(task)) {
       this.#checkIdle();
       return;
     }
@@ -117,9 +130,10 @@ export class Pool {
   done(task: PoolTask): void {
     const seat = this.#seats[task.seat];
     if (seat === undefined) return;
+    if (seat.solo) this.#quarantine.survived(task.request());
     seat.release(task);
     this.#counts.done++;
-    if (this.#lanes.size > 0) this.#schedule();
+    if (this.#waiting > 0) this.#schedule();
     this.#checkIdle();
   }
 
@@ -138,6 +152,7 @@ export class Pool {
     const wasUp = seat.state === 'up';
     const why = this.#over ? CUT_OFF : seat.stalled ? STALLED : CRASHED;
     const lost = seat.vacate();
+    if (wasUp && !this.#over && this.#quarantine.on) for (const task of lost) this.#quarantine.crashed(task.request(), lost.length === 1);
     if (!this.#over) this.#counts[wasUp ? 'crashes' : 'failedStarts']++;
     this.#counts.lost += lost.length;
     const waitMs = wasUp ? seat.restarts.afterCrash(this.#clock.nowMs() - seat.upAtMs) : seat.restarts.afterFailedStart();
@@ -174,12 +189,15 @@ export class Pool {
     return {
       threads: this.#seats.length,
       up: this.#seats.filter((seat) => seat.state === 'up').length,
-      waiting: this.#lanes.size,
+      waiting: this.#waiting,
       inFlight: this.#seats.map((seat) => seat.tasks.size),
       ...this.#counts,
     };
   }
 
+  get #waiting(): number {
+    return this.#lanes.size + this.#suspects.size;
+  }
   /** No thread is up, and the last start of each came to nothing. */
   get #hopeless(): boolean {
     return this.#seats.every((seat) => seat.restarts.failing);
@@ -187,7 +205,7 @@ export class Pool {
   /** Calls that the threads would take now. */
   get #free(): number {
     let free = 0;
-    for (const seat of this.#seats) if (seat.state === 'up') free += this.#rules.inFlight - seat.tasks.size;
+    for (const seat of this.#seats) if (seat.state === 'up' && !seat.solo) free += this.#rules.inFlight - seat.tasks.size;
     return free;
   }
 
@@ -219,6 +237,7 @@ export class Pool {
   #dispatch(): void {
     const late: PoolTask[] = [];
     const nowMs = this.#clock.nowMs();
+    this.#dispatchSuspects(late, nowMs);
     for (let seat = this.#leastLoaded(); seat !== undefined; seat = this.#leastLoaded()) {
       const task = this.#lanes.shift();
       if (task === undefined) break;
@@ -233,10 +252,27 @@ export class Pool {
     if (late.length > 0) this.#checkIdle();
   }
 
+  /** Each into a thread that has nothing else. */
+  #dispatchSuspects(late: PoolTask[], nowMs: number): void {
+    for (const seat of this.#seats) {
+      if (seat.state !== 'up' || seat.stalled || seat.tasks.size > 0) continue;
+      let task = this.#suspects.shift();
+      while (task !== undefined && isLate(task.deadlineMs, nowMs)) {
+        late.push(task);
+        task = this.#suspects.shift();
+      }
+      if (task === undefined) return;
+      seat.take(task);
+      seat.solo = true;
+    }
+  }
+
   #leastLoaded(): Seat | undefined {
     let best: Seat | undefined;
+    // While suspects wait, the last seat is left to run empty for them.
+    const cell = this.#suspects.size > 0 ? this.#seats.at(-1) : undefined;
     for (const seat of this.#seats) {
-      if (seat.state !== 'up' || seat.stalled || seat.tasks.size >= this.#rules.inFlight) continue;
+      if (seat.state !== 'up' || seat.stalled || seat.solo || seat === cell || seat.tasks.size >= this.#rules.inFlight) continue;
       if (best === undefined || seat.tasks.size < best.tasks.size) best = seat;
     }
     return best;
@@ -247,11 +283,12 @@ export class Pool {
     task.refused(why);
   }
   #refuseWaiting(why: Refusal): void {
-    for (let task = this.#lanes.shift(); task !== undefined; task = this.#lanes.shift()) this.#refuse(task, why);
+    for (const lanes of [this.#lanes, this.#suspects])
+      for (let task = lanes.shift(); task !== undefined; task = lanes.shift()) this.#refuse(task, why);
   }
 
   #checkIdle(): void {
-    if (this.#onIdle === undefined || this.#lanes.size > 0 || this.#seats.some((seat) => seat.tasks.size > 0)) return;
+    if (this.#onIdle === undefined || this.#waiting > 0 || this.#seats.some((seat) => seat.tasks.size > 0)) return;
     const onIdle = this.#onIdle;
     this.#onIdle = undefined;
     onIdle();

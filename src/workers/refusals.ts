@@ -49,3 +49,11 @@ export const CUT_OFF: Refusal = {
   reason: 'server.workers/closed',
   unprocessed: false,
 };
+
+/** It has killed threads, and would again: here, and on any other replica. So it is not to be sent again. */
+export const QUARANTINED: Refusal = {
+  code: Code.INTERNAL,
+  details: 'inmesh: this request has crashed worker threads and is kept out for a while',
+  reason: 'server.workers/quarantined',
+  unprocessed: false,
+};

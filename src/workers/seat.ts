@@ -24,6 +24,8 @@ export class Seat {
   owed = 0;
   /** The thread was stuck and is being ended. */
   stalled = false;
+  /** The only call in its thread is under suspicion; it gets no other. */
+  solo = false;
   /** Runs while the next thread is waited for. */
   restart: CancelTimer | undefined = undefined;
   #taken: PoolTask[] = [];
@@ -50,6 +52,7 @@ export class Seat {
     task.seat = -1;
     if (task.owed) this.owed--;
     task.owed = false;
+    if (this.tasks.size === 0) this.solo = false;
   }
   stopWatch(): void {
     this.stall?.();

@@ -12,6 +12,8 @@ export abstract class PoolTask implements Waiting<PoolTask> {
   abstract readonly laneKey: string;
   /** On `Clock.nowMs`; `Infinity`: none. */
   abstract readonly deadlineMs: number;
+  /** The same for two calls that ask for the same. Asked only when a thread has died of late. */
+  abstract request(): string;
   /** No thread has answered it, nor will. */
   abstract refused(why: Refusal): void;
   /** @internal */ previous: PoolTask | undefined = undefined;

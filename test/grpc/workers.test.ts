@@ -212,6 +212,24 @@ describe('worker threads: crashes', () => {
     },
   );
 
+  test('a request that kills three threads is kept out, and the others of its batch are served (K4)', async () => {
+    await using stage = await WorkersStage.open({ threads: 2 });
+    const client = stage.client(true);
+    await client.learn();
+    const codes: string[] = [];
+    for (let i = 0; i < 5; i++) {
+      const [poison, ...others] = await client.burst(['exit', 'a', 'b', 'c', 'd']);
+      codes.push(poison === undefined ? '' : brief(poison));
+      await vi.waitFor(() => expect(stage.workers.stats().up).toBe(2), { timeout: 5000, interval: 5 });
+      // Whoever shares the thread of the first crash falls with it, later ones fall alone.
+      if (i > 0) expect(others.map(brief)).toEqual(['OK say a', 'OK say b', 'OK say c', 'OK say d']);
+    }
+    const crashed = 'UNAVAILABLE server.workers/crashed';
+    const out = 'INTERNAL server.workers/quarantined';
+    expect(codes).toEqual([crashed, crashed, crashed, out, out]);
+    expect(stage.workers.stats()).toMatchObject({ crashes: 3, quarantined: 2 });
+  });
+
   test.each([true, false])(
     'a thread dies in the middle of a batch, idempotent %s: what may run twice is not lost, the rest runs once at most (K17)',
     async (idempotent) => {

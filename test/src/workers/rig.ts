@@ -18,6 +18,9 @@ export class FakeTask extends PoolTask {
     this.laneKey = laneKey;
     this.deadlineMs = deadlineMs;
   }
+  override request(): string {
+    return this.name;
+  }
   override refused({ reason, unprocessed }: Refusal): void {
     this.ends.push(`${reason}${unprocessed ? '' : ' ambiguous'}`);
   }
@@ -31,7 +34,12 @@ export class PoolRig implements PoolHost {
   readonly pool: Pool;
 
   constructor(rules: Partial<PoolRules> = {}, random: Random = seededRandom(1)) {
-    this.pool = new Pool({ threads: 2, inFlight: 2, queue: 100, stallMs: 1000, ...rules }, this.clock, random, this);
+    this.pool = new Pool(
+      { threads: 2, inFlight: 2, queue: 100, stallMs: 1000, quarantineAfter: 3, quarantineMs: 60_000, ...rules },
+      this.clock,
+      random,
+      this,
+    );
   }
   /** With all threads up. */
   static up(rules?: Partial<PoolRules>): PoolRig {
