@@ -28,6 +28,7 @@ import { detached, detachedClock } from './detached.ts';
 import { withAttempt } from './lb-policy.ts';
 import { ACCEPT_KEY, BATCH_SUFFIX, CAPABILITY_KEY } from './metadata.ts';
 import { Tunnels } from './tunnels.ts';
+import type { WaitingCall } from './waiting-call.ts';
 
 export { type CoalesceCounts, emptyCounts } from './coalesce-stats.ts';
 
@@ -65,7 +66,7 @@ export class ChannelCoalescer implements CoalescerHome, CoalesceChannel {
   readonly #peers: Peers;
   readonly #asking = new Asking();
   readonly #lanes = new Map<string, Lane>();
-  readonly #due: DeadlineQueue<CoalescedCall>;
+  readonly deadlines: DeadlineQueue<WaitingCall>;
   readonly #clock: Clock;
   readonly #tunnels: Tunnels | undefined;
 
@@ -75,7 +76,7 @@ export class ChannelCoalescer implements CoalescerHome, CoalesceChannel {
     this.#channel = channel;
     this.#clock = detachedClock(shared.clock);
     this.#peers = new Peers(shared.clock, shared.random);
-    this.#due = new DeadlineQueue(this.#clock, (call) => call.expire());
+    this.deadlines = new DeadlineQueue(this.#clock, (call) => call.expire());
     // Told first, so that what its tunnels give back finds the endpoint forgotten.
     door.book?.onLost?.((address) => {
       this.#peers.forget(address);
@@ -163,7 +164,7 @@ export class ChannelCoalescer implements CoalescerHome, CoalesceChannel {
       return;
     }
     call.metadata = keyed.own;
-    if (call.deadlineMs !== Number.POSITIVE_INFINITY) call.expiry ??= this.#due.add(call, call.deadlineMs);
+    call.watchDeadline();
     if (this.#tunnels?.take(call, info, keyed.key, () => keys.shared(call.sentMetadata)) === true) return;
     const lane = this.#lane(`${info.method}\n${keyed.key}`, info.method);
     if (lane === undefined) {
@@ -181,13 +182,6 @@ export class ChannelCoalescer implements CoalescerHome, CoalesceChannel {
 
   get watch(): CoalesceWatch {
     return this.#shared.watch;
-  }
-
-  /** A call needs its timer no longer. */
-  settled(call: CoalescedCall): void {
-    if (call.expiry === undefined) return;
-    this.#due.remove(call.expiry);
-    call.expiry = undefined;
   }
 
   #lane(key: string, method: string): Lane | undefined {

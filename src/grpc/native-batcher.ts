@@ -22,6 +22,7 @@ import { withAttempt } from './lb-policy.ts';
 import { addEntries } from './metadata.ts';
 import { NativeBatch, type NativeBatchOwner } from './native-batch.ts';
 import type { Fallback, NativeCall, NativeHome } from './native-call.ts';
+import type { WaitingCall } from './waiting-call.ts';
 
 /**
  * Why a call of a method with a rule went as it is. `asked`: it said so, or is not to be repeated; `door`: its client has no
@@ -69,7 +70,7 @@ export class NativeBatcher implements NativeHome {
   readonly #clock: Clock;
   readonly #bottom: NextClientCall;
   readonly #partitions = new Map<string, Partition<NativeCall>>();
-  readonly #due: DeadlineQueue<NativeCall>;
+  readonly deadlines: DeadlineQueue<WaitingCall>;
   /** Batch methods that are not to be called, until when. */
   readonly #denied = new Map<string, number>();
 
@@ -78,7 +79,7 @@ export class NativeBatcher implements NativeHome {
     this.#door = door;
     this.#clock = detachedClock(shared.clock);
     this.#bottom = (info) => channel.open(info);
-    this.#due = new DeadlineQueue(this.#clock, (call) => call.expire());
+    this.deadlines = new DeadlineQueue(this.#clock, (call) => call.expire());
   }
 
   /** The plain call, as bytes at either door. */
@@ -107,14 +108,8 @@ export class NativeBatcher implements NativeHome {
       return;
     }
     call.partition = partition;
-    if (info.deadlineMs !== Number.POSITIVE_INFINITY) call.expiry ??= this.#due.add(call, info.deadlineMs);
+    call.watchDeadline();
     if (!partition.add(call)) this.#alone(call, 'queue-full');
-  }
-
-  settled(call: NativeCall): void {
-    if (call.expiry === undefined) return;
-    this.#due.remove(call.expiry);
-    call.expiry = undefined;
   }
 
   #alone(call: NativeCall, reason: NativePlainReason): void {
