@@ -18,13 +18,13 @@ describe.each(doors)('at door %s', (door) => {
     expect(all.serverMesh.stats().server).toMatchObject({ carriers: 1, items: 50, calls: 51 });
   });
 
-  test('a lone call goes as it is', async () => {
+  test('a lone call goes as it is (K12)', async () => {
     await using all = await pair(door);
     for (let i = 0; i < 3; i++) expect((await all.client.say('a')).text).toBe('say a');
     expect(all.mesh.stats().coalesce).toMatchObject({ carriers: 0, items: 0, plain: { alone: 3 } });
   });
 
-  test('many calls go in batches of maxItems, and no more of them at a time than maxCarriers but for the hold', async () => {
+  test('many calls go in batches of maxItems, and no more of them at a time than maxCarriers but for the hold (K12)', async () => {
     await using all = await pair(door, {}, { coalesce: { mode: 'auto', maxItems: 4, maxCarriers: 8 } });
     const texts = Array.from({ length: 16 }, (_, i) => `${i}`);
     expect((await all.client.burst(texts)).map(({ code }) => code)).toEqual(texts.map(() => 'OK'));
@@ -192,7 +192,7 @@ describe.each(doors)('at door %s', (door) => {
     for (const { code } of await Promise.all(outcomes)) expect(['OK', 'UNAVAILABLE']).toContain(code);
   });
 
-  test('mesh.close() waits for calls that are queued and out', async () => {
+  test('mesh.close() waits for calls that are queued and out (K19)', async () => {
     await using all = await pair(door);
     const outcomes = all.client.burst(['a', 'b']);
     await all.mesh.close();

@@ -35,7 +35,7 @@ describe.each(doors)('at door %s', (door) => {
     expect(mesh.stats().client).toMatchObject({ calls: 9, attempts: 9, failed: 0 });
   });
 
-  test("replies keep below the client's own limit, and nothing runs twice (K17, Q23)", async () => {
+  test("replies keep below the client's own limit, and nothing runs twice (K11, K17, Q23)", async () => {
     const runs = new Map<string, number>();
     await using running = await serve({
       server: new MeshServer(),

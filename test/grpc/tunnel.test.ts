@@ -54,7 +54,7 @@ describe.each(doors)('tunnel at door %s', (door) => {
     }
   });
 
-  test('a cancelled call is cancelled at the server, its neighbours go on (C1, K8)', async () => {
+  test('a cancelled call is cancelled at the server, its neighbours go on (C1, K7)', async () => {
     const gate = new Gate();
     const cancelled: string[] = [];
     await using all = await tunnelPair(door, {
@@ -77,7 +77,7 @@ describe.each(doors)('tunnel at door %s', (door) => {
     expect((await calls[2])?.text).toBe('late c');
   });
 
-  test('a late call ends at its own time, its neighbours go on (D1, K7)', async () => {
+  test('a late call ends at its own time, its neighbours go on (K8)', async () => {
     const gate = new Gate();
     await using all = await tunnelPair(door, {
       say: (call, callback) => void gate.opened.then(() => callback(null, { text: call.request.text })),
@@ -96,7 +96,7 @@ describe.each(doors)('tunnel at door %s', (door) => {
     expect(all.mesh.stats().coalesce.tunnels.open).toBe(0);
   });
 
-  test('a loaded tunnel finishes what it took when the server shuts down', async () => {
+  test('a loaded tunnel finishes what it took when the server shuts down (K19)', async () => {
     const gate = new Gate();
     await using all = await tunnelPair(door, {
       say: (call, callback) => void gate.opened.then(() => callback(null, { text: call.request.text })),

@@ -169,7 +169,7 @@ describe.each(doors)('metrics of batches at door %s', (door) => {
 });
 
 describe('spans of batches', () => {
-  test('a call in an envelope has size, wait, reason and carrier, and links to the span of the batch', async () => {
+  test('a call in an envelope has size, wait, reason and carrier, and links to the span of the batch (K15)', async () => {
     const traces = startTraces();
     await using all = await pair('channel');
     await all.client.burst(['a', 'b', 'c']);

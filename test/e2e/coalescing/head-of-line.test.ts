@@ -29,7 +29,7 @@ async function best(client: EchoClient): Promise<{ readonly worstMs: number; rea
 }
 
 describe('head of line', { timeout: 40_000 }, () => {
-  test(`1 call of 2 s among ${FAST} of 1 ms: the others take as long as direct ones and 5 ms more at most (K10)`, async () => {
+  test(`1 call of 2 s among ${FAST} of 1 ms: the others take as long as direct ones and 5 ms more at most (K9)`, async () => {
     const fleet = await Fleet.start(['mesh']);
     const measured = new Map<Form | 'none', Awaited<ReturnType<typeof best>>>();
     for (const form of ['none', ...forms] as const) {

@@ -7,7 +7,7 @@ import { failed, Load } from './load.ts';
 
 describe('roll-outs', { timeout: 40_000 }, () => {
   test.each(forms)(
-    '%s: three replicas restarted in turn, connections of 2 s at most, 400 calls a second for 8 s: 0 errors (X8, G3)',
+    '%s: three replicas restarted in turn, connections of 2 s at most, 400 calls a second for 8 s: 0 errors (G2, G4)',
     async (form) => {
       const options = { 'grpc.max_connection_age_ms': 2000, 'grpc.max_connection_age_grace_ms': 4000 };
       const fleet = await Fleet.start(['mesh', 'mesh', 'mesh'], options);
@@ -33,7 +33,7 @@ describe('roll-outs', { timeout: 40_000 }, () => {
     },
   );
 
-  test('an idle tunnel lets tryShutdown() return within 200 ms, a loaded one finishes what it took (G4)', async () => {
+  test('an idle tunnel lets tryShutdown() return within 200 ms, a loaded one finishes what it took (K19)', async () => {
     const fleet = await Fleet.start(['mesh', 'mesh']);
     const { client, mesh } = await fleet.client('tunnel');
     await client.learn();
