@@ -164,7 +164,16 @@ describe('README', () => {
     const table = /^## What `createMesh\(\)` changes$[\s\S]*?^## /m.exec(readme)?.[0] ?? '';
     const cells = [...table.matchAll(/^\|.*\| `(\{?.*)` +\|$/gm)].map(([, cell = '']): unknown => parse(cell));
     const said = parsePolicy(Object.assign({}, ...cells));
-    expect(Object.keys(said).sort()).toEqual(['balance', 'coalesce', 'deadline', 'defaults', 'retryBudget', 'server', 'telemetry']);
+    expect(Object.keys(said).sort()).toEqual([
+      'balance',
+      'coalesce',
+      'deadline',
+      'defaults',
+      'outlierDetection',
+      'retryBudget',
+      'server',
+      'telemetry',
+    ]);
     const facts = (table: PolicyTable): unknown => {
       const { retryBudget, balance, coalesce, deadline, telemetry, server } = table;
       return {
@@ -251,5 +260,9 @@ describe('ARCHITECTURE.md', () => {
     const text = read('ARCHITECTURE.md');
     expect(text).toContain(`- Client: ${CLIENT_STAGES.map(({ name }) => name).join(', ')}\n`);
     expect(text).toContain(`- Server: ${SERVER_STAGES.map(({ name }) => name).join(', ')}\n`);
+  });
+
+  test('SECURITY.md says what tenants that share no carrier share all the same (Q9)', () => {
+    expect(read('SECURITY.md')).toMatch(/\*\*What tenants still share is time\.\*\*/);
   });
 });
