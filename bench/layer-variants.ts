@@ -20,8 +20,11 @@ export const LAYER_NAMES = [
   'tracing',
   'metrics',
   'deadline',
+  'breaker',
+  'limit',
   'bulkhead',
   'retry',
+  'hedge',
 ] as const;
 
 /** Name of a layer. */
@@ -76,6 +79,9 @@ export const LAYERS: Readonly<Record<LayerName, () => Promise<ClientRecipe>>> = 
   tracing: alone((inmesh) => inmesh.tracingInterceptor()),
   metrics: alone((inmesh) => inmesh.metricsInterceptor()),
   deadline: alone((inmesh) => inmesh.deadlineInterceptor()),
+  breaker: alone((inmesh) => inmesh.breakerInterceptor()),
+  limit: alone((inmesh) => inmesh.limitInterceptor({ min: 1000, max: 1000 })),
   bulkhead: alone((inmesh) => inmesh.bulkheadInterceptor({ slots: 1000 })),
   retry: alone((inmesh) => inmesh.retryInterceptor()),
+  hedge: alone((inmesh) => inmesh.hedgeInterceptor({ methods: ['/inmesh.bench.Echo/Say'], delayMs: 10_000 })),
 };

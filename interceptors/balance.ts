@@ -11,8 +11,10 @@
 import type { ChannelOptions, StatusObject } from '@grpc/grpc-js';
 import type { BalanceOptions } from '../src/balance/options.ts';
 import { Code } from '../src/call.ts';
+import type { EndpointOptions } from '../src/endpoints/options.ts';
 import { type CallInfo, type ClientCall, type ClientInterceptor, type Door, ForwardingCall } from '../src/grpc/client-call.ts';
 import { newBook } from '../src/grpc/lb-policy.ts';
+import { newSettings } from '../src/grpc/lb-settings.ts';
 import { prepareChannelOptions } from '../src/grpc/service-config.ts';
 
 /**
@@ -22,8 +24,12 @@ import { prepareChannelOptions } from '../src/grpc/service-config.ts';
  *
  * @throws ConfigError on options out of range or a broken service config.
  */
-export function balanceOptions(options?: BalanceOptions, channelOptions: ChannelOptions = {}): ChannelOptions {
-  const prepared = prepareChannelOptions(channelOptions, newBook(options), 'peak_ewma', 'keep');
+export function balanceOptions(
+  options?: BalanceOptions,
+  channelOptions: ChannelOptions = {},
+  endpoints: EndpointOptions = {},
+): ChannelOptions {
+  const prepared = prepareChannelOptions(channelOptions, newBook(options), 'peak_ewma', 'keep', newSettings(endpoints));
   return prepared.options;
 }
 

@@ -34,6 +34,19 @@ export function noCounts(): CallCounts {
   return { calls: 0, active: 0, failed: 0, attempts: 0, byCode: {}, refused: {} };
 }
 
+/** Numbers of the server's side. */
+export interface ServerCounts extends CallCounts {
+  /** Calls that no handler ran for, because their deadline was over: on arrival, or while they waited here. */
+  late: number;
+  /** Calls that were late on arrival and served all the same (`server.lateRejectFraction`). */
+  lateServed: number;
+}
+
+/** Nothing counted yet, on the server's side. */
+export function noServerCounts(): ServerCounts {
+  return { ...noCounts(), late: 0, lateServed: 0 };
+}
+
 /** Counts calls. `onIdle`: told whenever the last active call has ended. `open`: holds the active calls. */
 export function countClient(counts: CallCounts, onIdle: () => void, open: Bag<OpenCall> = new Bag()): ClientInterceptor {
   return (info, next) => new CountedCall(next(info), counts, onIdle, open);
@@ -99,7 +112,7 @@ function count(counts: CallCounts, code: number, reason: string | undefined): vo
 }
 
 /** Counts served calls, items of batches like any other. */
-export function countServer(counts: CallCounts): ServerLayer {
+export function countServer(counts: ServerCounts): ServerLayer {
   return (_info, call) => {
     counts.calls++;
     counts.active++;
@@ -108,10 +121,10 @@ export function countServer(counts: CallCounts): ServerLayer {
 }
 
 class CountedServerCall extends ForwardingServerCall {
-  readonly #counts: CallCounts;
+  readonly #counts: ServerCounts;
   #ended = false;
 
-  constructor(lower: ServerCall, counts: CallCounts) {
+  constructor(lower: ServerCall, counts: ServerCounts) {
     super(lower);
     this.#counts = counts;
   }

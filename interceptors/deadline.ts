@@ -1,41 +1,54 @@
 /**
  * Deadlines: a default where policy gives one, propagation from a call being served to the calls made for it, and refusal
- * of what is already late.
+ * of what is already late; with it goes what a call says of itself (priority, tenant).
  *
  * - Scope: one per call, the whole stream included; above everything that waits, below the records.
- * - Rejects with DEADLINE_EXCEEDED, nothing sent, no handler run (cases D1, D2, D5, D6, C4).
- * - State: none but the links from a served call to its client calls; a `parent:` given by the caller is honoured the same
- *   way, without grpc-js's listener per call.
- * - Source: gRPC deadline guide; Finagle's deadline context.
+ * - Rejects with DEADLINE_EXCEEDED: late calls (nothing sent, no handler run: cases D1, D2, D5, D6, D9, C4), streams on which
+ *   nothing happens (D4), and on the server what takes longer than its own default (D3).
+ * - State: the links from a served call to its client calls; one timer a side, armed only while it is needed. A `parent:`
+ *   given by the caller is honoured the same way, without grpc-js's listener per call.
+ * - Source: gRPC deadline guide; Finagle's deadline context and `DeadlineFilter`; priorities: Google SRE, chapter 21.
  *
  * @packageDocumentation
  */
-import { type Metadata, propagate, type StatusObject } from '@grpc/grpc-js';
-import { Code } from '../src/call.ts';
+import { propagate } from '@grpc/grpc-js';
 import type { Clock } from '../src/clock.ts';
 import { deadlineAfter, isLate, minDeadline, withHopMargin } from '../src/deadline/arithmetic.ts';
-import { CallScope, type Child, currentScope } from '../src/deadline/call-scope.ts';
+import { type CallScope, currentScope } from '../src/deadline/call-scope.ts';
+import { DeadlineQueue } from '../src/deadline/deadline-queue.ts';
+import { LateRejects } from '../src/deadline/late-rejects.ts';
 import { late } from '../src/errors.ts';
-import { type CallInfo, type CallListener, type ClientCall, type ClientInterceptor, ForwardingCall } from '../src/grpc/client-call.ts';
-import { fromGrpcDeadline } from '../src/grpc/door.ts';
+import { ChildCall, TraitsCall } from '../src/grpc/child-call.ts';
+import type { CallInfo, ClientInterceptor } from '../src/grpc/client-call.ts';
+import { detachedClock } from '../src/grpc/detached.ts';
+import { IdleStreams } from '../src/grpc/idle-stream.ts';
 import { parentScope } from '../src/grpc/parent-scope.ts';
-import { localStatus, RefusedCall, serverRefusal } from '../src/grpc/refuse.ts';
-import { ForwardingServerCall, type ServerCall, type ServerLayer } from '../src/grpc/server-call.ts';
+import { localStatus, RefusedCall } from '../src/grpc/refuse.ts';
+import { ServedCall, type ServedHome } from '../src/grpc/served-call.ts';
+import type { ServerInfo, ServerLayer } from '../src/grpc/server-call.ts';
+import { traitsToSend } from '../src/grpc/traits.ts';
 
 /** What the deadline behaviour is told. */
 export interface DeadlineSettings {
   readonly clock: Clock;
   /** Default timeout of a method in ms, for calls that come without a deadline; undefined: none is invented. */
   readonly timeoutMs: (info: CallInfo) => number | undefined;
+  /** Longest time without a message on a stream of a method, in ms; undefined, or left out: as long as it likes. */
+  readonly idleTimeoutMs?: (info: CallInfo) => number | undefined;
   /** Whether a client call made while serving a call ends no later than it. */
   readonly propagate: boolean;
   /** Kept back at each hop for the way home, in ms. */
   readonly hopMarginMs: number;
+  /** Which of a call's traits its server is told. @defaultValue both */
+  readonly traits?: { readonly priority: boolean; readonly tenant: boolean };
 }
+
+const BOTH = { priority: true, tenant: true };
 
 /** The client half. */
 export function deadlineClient(settings: DeadlineSettings): ClientInterceptor {
-  const { clock, timeoutMs, hopMarginMs } = settings;
+  const { clock, timeoutMs, idleTimeoutMs, hopMarginMs, traits: allowed = BOTH } = settings;
+  const streams = new IdleStreams(clock);
   return (info, next) => {
     const nowMs = clock.nowMs();
     let { deadlineMs } = info;
@@ -45,10 +58,17 @@ export function deadlineClient(settings: DeadlineSettings): ClientInterceptor {
       deadlineMs = minDeadline(deadlineMs, withHopMargin(scope.deadlineMs, hopMarginMs));
     if (isLate(deadlineMs, nowMs))
       return new RefusedCall(localStatus(late('client.deadline/late', 'the deadline was over before the call was made')));
+    const traits = traitsToSend(info, allowed);
     const parent = settings.propagate ? undefined : info.parent;
-    const same = deadlineMs === info.deadlineMs && parent === info.parent;
-    const lower = next(same ? info : { ...info, deadlineMs, parent });
-    return scope !== undefined && inherits(info, propagate.CANCELLATION) ? new ChildCall(lower, scope) : lower;
+    const same = deadlineMs === info.deadlineMs && parent === info.parent && traits === undefined;
+    const below = same ? info : { ...info, deadlineMs, parent, ownsMetadata: traits !== undefined || info.ownsMetadata === true };
+    let call = next(below);
+    if (traits !== undefined) call = new TraitsCall(call, traits, info.ownsMetadata === true);
+    if (idleTimeoutMs !== undefined && info.kind !== undefined && info.kind !== 'unary') {
+      const idleMs = idleTimeoutMs(info);
+      if (idleMs !== undefined) call = streams.watch(call, idleMs);
+    }
+    return scope !== undefined && inherits(info, propagate.CANCELLATION) ? new ChildCall(call, scope) : call;
   };
 }
 
@@ -63,69 +83,25 @@ function inherits(info: CallInfo, flag: number): boolean {
   return ((info.propagateFlags ?? propagate.DEFAULTS) & flag) !== 0;
 }
 
-/** A call that ends when the call it was made for is cancelled. */
-class ChildCall extends ForwardingCall implements Child {
-  readonly #scope: CallScope;
-
-  constructor(lower: ClientCall, scope: CallScope) {
-    super(lower);
-    this.#scope = scope;
-  }
-  override start(metadata: Metadata, listener: CallListener): void {
-    this.#scope.add(this);
-    super.start(metadata, listener);
-  }
-  override onReceiveStatus(status: StatusObject): void {
-    this.#scope.delete(this);
-    this.upper.onReceiveStatus(status);
-  }
-  parentCancelled(): void {
-    this.lower.cancelWithStatus(Code.CANCELLED, 'Cancelled by parent call');
-  }
+/** What the server half is told. */
+export interface ServedDeadlineSettings {
+  readonly clock: Clock;
+  /** Timeout of a method in ms, for calls that come without a deadline; undefined, or left out: none. */
+  readonly timeoutMs?: (info: ServerInfo) => number | undefined;
+  /** Late calls are refused up to this fraction of all calls, 0 to 1. @defaultValue 1 */
+  readonly rejectFraction?: number;
+  /** Whether priority and tenant are believed. @defaultValue false */
+  readonly trustTraits?: boolean;
+  /** Told of a call that no handler runs for, because its time was over before. */
+  readonly onLate?: () => void;
+  /** Told of a late call that is served all the same. */
+  readonly onLateServed?: () => void;
 }
 
 /** The server half: late calls are refused, and handlers run in the scope that their client calls inherit. */
-export function deadlineServer({ clock }: { readonly clock: Clock }): ServerLayer {
-  return (_info, call) => new ScopedServerCall(call, clock);
-}
-
-class ScopedServerCall extends ForwardingServerCall {
-  readonly #clock: Clock;
-  #scope: CallScope | undefined;
-
-  constructor(lower: ServerCall, clock: Clock) {
-    super(lower);
-    this.#clock = clock;
-  }
-  override onReceiveMetadata(metadata: Metadata): void {
-    const deadlineMs = fromGrpcDeadline(this.lower.getDeadline(), this.#clock);
-    if (isLate(deadlineMs, this.#clock.nowMs())) {
-      this.lower.sendStatus(serverRefusal(late('server.deadline/late', 'the deadline was over when the call arrived')));
-      return;
-    }
-    this.#scope = new CallScope(deadlineMs);
-    currentScope.run(this.#scope, () => this.upper.onReceiveMetadata(metadata));
-  }
-  // grpc-js loses the context between these hooks, so each of them enters it again.
-  override onReceiveMessage(message: unknown): void {
-    const scope = this.#scope;
-    if (scope === undefined) return;
-    // An item's hooks come nested, a call's own each from the wire.
-    if (currentScope.getStore() === scope) this.upper.onReceiveMessage(message);
-    else currentScope.run(scope, () => this.upper.onReceiveMessage(message));
-  }
-  override onReceiveHalfClose(): void {
-    const scope = this.#scope;
-    if (scope === undefined) return;
-    if (currentScope.getStore() === scope) this.upper.onReceiveHalfClose();
-    else currentScope.run(scope, () => this.upper.onReceiveHalfClose());
-  }
-  override onCancel(): void {
-    this.#scope?.cancelled();
-    this.upper.onCancel();
-  }
-  override sendStatus(status: Parameters<ServerCall['sendStatus']>[0]): void {
-    this.#scope?.answered();
-    this.lower.sendStatus(status);
-  }
+export function deadlineServer(settings: ServedDeadlineSettings): ServerLayer {
+  const { clock, timeoutMs, rejectFraction = 1, trustTraits = false, onLate = () => {}, onLateServed = () => {} } = settings;
+  const due = new DeadlineQueue<ServedCall>(detachedClock(clock), (call) => call.expire());
+  const home: ServedHome = { clock, due, rejects: new LateRejects(rejectFraction, clock), trustTraits, onLate, onLateServed };
+  return (info, call) => new ServedCall(call, home, info.kind, timeoutMs?.(info));
 }

@@ -27,7 +27,7 @@ export type ClientStage =
   | 'coalesce'
   | 'balance';
 /** Name of a server stage. */
-export type ServerStage = 'count' | 'metrics' | 'tracing' | 'deadline' | 'authorization' | 'bulkhead';
+export type ServerStage = 'count' | 'metrics' | 'tracing' | 'deadline' | 'authorization' | 'limit' | 'bulkhead';
 
 /** One stage: its place is its index. */
 export interface Stage<Name extends string> {
@@ -67,7 +67,11 @@ export const SERVER_STAGES: readonly Stage<ServerStage>[] = [
     name: 'deadline',
     above: 'bulkhead: what is late already must not wait for a slot; handlers and their client calls inherit what is left',
   },
-  { name: 'authorization', above: 'bulkhead: who may not call takes no slot, and nothing of the call is read' },
+  { name: 'authorization', above: 'limit and bulkhead: who may not call takes no slot, and nothing of the call is read' },
+  {
+    name: 'limit',
+    above: 'bulkhead: its refusal is the cheaper one, for nothing has waited yet; the wait in there is part of what it learns',
+  },
   { name: 'bulkhead', above: 'the handler: nothing of a refused call is read' },
 ];
 

@@ -2,64 +2,117 @@
  * Retry: sends a failed call again when that is safe, worth it, and within the budget.
  *
  * - Scope: per call and per item of a batch, never per batch; below everything that counts calls, above everything that
- *   counts attempts.
+ *   counts attempts. A hedged method's calls are the hedge's, from here on.
  * - Idempotency: what the server provably never ran is re-sent whatever the method; what it may have run, only if the
  *   method is marked (policy `idempotent: true`, or `CallOptions.inmesh.idempotent`).
+ * - A try of a marked unary method that takes too long is joined by another one elsewhere.
  * - Streams: replayed until the first answer reaches the app or the buffer is full, then committed.
- * - State: one budget per service (20 % of its calls + 10/s; for items of a broken carrier, once a connection full of them).
- * - Source: gRFC A6; budget: Finagle's RetryBudget. grpc-js's transparent retries stay on below.
+ * - Rejects with UNAVAILABLE `client.throttle/shed`, nothing sent, where adaptive throttling is on.
+ * - State: one budget and one throttle per service, one window of latencies per method.
+ * - Source: gRFC A6; budget: Finagle's RetryBudget; throttle: SRE chapter 21. grpc-js's transparent retries stay on below.
  *
  * @packageDocumentation
  */
-import { splitMethod } from '../src/call.ts';
+import type { StatusObject } from '@grpc/grpc-js';
+import { Code } from '../src/call.ts';
 import type { Clock } from '../src/clock.ts';
-import type { CallInfo, ClientInterceptor } from '../src/grpc/client-call.ts';
-import { type MethodRetry, RetryCall, type RetrySettings } from '../src/grpc/retry-call.ts';
+import { DeadlineQueue } from '../src/deadline/deadline-queue.ts';
+import { refusal } from '../src/errors.ts';
+import { type CallInfo, type ClientCall, type ClientInterceptor, ForwardingCall, type NextClientCall } from '../src/grpc/client-call.ts';
+import { detachedClock } from '../src/grpc/detached.ts';
+import { localStatus, RefusedCall } from '../src/grpc/refuse.ts';
+import type { Attempt } from '../src/grpc/retry-attempt.ts';
+import { BUFFER_LIMITS } from '../src/grpc/retry-buffer.ts';
+import { RetryCall } from '../src/grpc/retry-call.ts';
+import type { MethodRetry, RetryOnResponse, RetrySettings } from '../src/grpc/retry-settings.ts';
 import type { Random } from '../src/random.ts';
-import { RetryBudget } from '../src/retry/budget.ts';
+import type { AdaptiveThrottle, AdaptiveThrottles } from '../src/retry/adaptive-throttle.ts';
+import type { RetryBudgets } from '../src/retry/budgets.ts';
 import type { NoRetryReason } from '../src/retry/decide.ts';
-import type { RetryBudgetOptions } from '../src/retry/options.ts';
+import type { MethodLatencies } from '../src/retry/latencies.ts';
+import { lazyTimer } from '../src/retry/lazy-timer.ts';
 
 /** What the retry behaviour is told. */
 export interface RetryBehaviourSettings {
   readonly clock: Clock;
   readonly random: Random;
   readonly rules: (info: CallInfo) => MethodRetry;
-  readonly budget: RetryBudgetOptions;
-  /** Most calls that one lost connection may take along in carriers. @defaultValue 0 */
-  readonly carried?: number;
+  /** Shared with all else that sends calls again. */
+  readonly budgets: RetryBudgets;
+  readonly latencies: MethodLatencies;
   readonly warn: (line: string) => void;
   readonly onRetry?: (info: CallInfo) => void;
+  /** True: an answer with OK is no good, ask again. For marked unary methods. */
+  readonly retryOnResponse?: RetryOnResponse | undefined;
+  /** Undefined: nothing is refused here. */
+  readonly throttles?: AdaptiveThrottles | undefined;
+  /** Asked first: the call of a method that is hedged. Undefined: it is retried. */
+  readonly hedge?: ((info: CallInfo, next: NextClientCall) => ClientCall | undefined) | undefined;
 }
 
-/** gRPC's own limit for what one call keeps (`grpc.per_rpc_retry_buffer_size`). */
-const MAX_BUFFER_BYTES = 1 << 20;
-/** Services with a budget of their own; the rest share one, so that names can't fill the memory. */
-const MAX_BUDGETS = 1000;
+/** Methods that are remembered to have been told about. */
+const MAX_HINTED = 1000;
 
 /** The client half; a server has none. */
 export function retryClient(settings: RetryBehaviourSettings): ClientInterceptor {
-  const { clock, random, rules, warn, onRetry } = settings;
-  const budgets = new Map<string, RetryBudget>();
-  const services = new Map<string, RetryBudget>();
+  const { clock, random, rules, budgets, latencies, warn, onRetry, throttles, hedge } = settings;
   const hinted = new Set<string>();
-  const budget = (method: string): RetryBudget => {
-    const known = budgets.get(method);
-    if (known !== undefined) return known;
-    const service = services.size < MAX_BUDGETS ? splitMethod(method).service : '';
-    const made = services.get(service) ?? new RetryBudget(settings.budget, clock, settings.carried);
-    services.set(service, made);
-    if (budgets.size < 10 * MAX_BUDGETS) budgets.set(method, made);
-    return made;
-  };
   const onGivenUp = ({ method }: CallInfo, why: NoRetryReason, code: number): void => {
-    if (why !== 'not-idempotent' || hinted.has(method) || hinted.size >= MAX_BUDGETS) return;
+    if (why !== 'not-idempotent' || hinted.has(method) || hinted.size >= MAX_HINTED) return;
     hinted.add(method);
     const name = method.slice(1);
     warn(
       `${name} failed with code ${code} after it may have been processed, and is not sent again because nothing says that running it twice does no harm. If so, say it: methods: { "${name}": { idempotent: true } }`,
     );
   };
-  const all: RetrySettings = { clock, random, rules, budget, maxBufferBytes: MAX_BUFFER_BYTES, onGivenUp, onRetry: onRetry ?? (() => {}) };
-  return (info, next) => new RetryCall(all, info, next);
+  const all: RetrySettings = {
+    clock,
+    random,
+    rules,
+    budget: (method) => budgets.of(method),
+    latencies,
+    tries: new DeadlineQueue<Attempt>(lazyTimer(detachedClock(clock)), (attempt) => attempt.expired()),
+    limits: BUFFER_LIMITS,
+    retryOnResponse: guarded(settings.retryOnResponse, warn),
+    onGivenUp,
+    onRetry: onRetry ?? (() => {}),
+  };
+  const make: ClientInterceptor = (info, next) => hedge?.(info, next) ?? new RetryCall(all, info, next);
+  if (throttles === undefined) return make;
+  return (info, next) => {
+    const throttle = throttles.of(info.method);
+    return throttle.trySend() ? new ThrottledCall(make(info, next), throttle) : new RefusedCall(localStatus(SHED));
+  };
+}
+
+const SHED = refusal(Code.UNAVAILABLE, 'client.throttle/shed', 'not sent: the service refuses too many of its calls');
+
+/** Tells the throttle how a call ended. */
+class ThrottledCall extends ForwardingCall {
+  readonly #throttle: AdaptiveThrottle;
+
+  constructor(lower: ClientCall, throttle: AdaptiveThrottle) {
+    super(lower);
+    this.#throttle = throttle;
+  }
+  override onReceiveStatus(status: StatusObject): void {
+    this.#throttle.ended(status.code);
+    this.upper.onReceiveStatus(status);
+  }
+}
+
+/** A user's predicate that throws says nothing, and is told of once. */
+function guarded(predicate: RetryOnResponse | undefined, warn: (line: string) => void): RetryOnResponse | undefined {
+  if (predicate === undefined) return undefined;
+  let told = false;
+  return (method, response) => {
+    try {
+      return predicate(method, response) === true;
+    } catch (error) {
+      if (!told)
+        warn(`retryOnResponse threw ${error instanceof Error ? error.name : typeof error} at an answer of ${method}; it counts as false`);
+      told = true;
+      return false;
+    }
+  };
 }

@@ -136,8 +136,8 @@ function typeOf(field: DescField): string {
       if (field.listKind !== 'scalar') break;
       return `readonly ${scalarType(field, checkOf(field))}[]`;
     case 'map':
-      if (field.mapKind !== 'message') break;
-      return `{ readonly [name: string]: ${messageType(field.message)} }`;
+      if (field.mapKind === 'enum') break;
+      return `{ readonly [name: string]: ${field.mapKind === 'message' ? messageType(field.message) : scalarType(field, checkOf(field))} }`;
   }
   throw new Error(`${field.parent.name}.${field.name}: no rule for this kind of field yet`);
 }
@@ -208,6 +208,10 @@ function scalarRule(field: DescField & { readonly scalar: ScalarType }, check: C
 
 const ruleName = (desc: DescMessage | DescEnum): string => `${desc.name[0]?.toLowerCase()}${desc.name.slice(1)}Rule`;
 
+function fieldOfMessage(desc: DescMessage, check: Check): string {
+  return isDuration(desc) ? `duration(${bounds(check)})` : ruleName(desc);
+}
+
 function ruleOf(field: DescField): string {
   const check = checkOf(field);
   switch (field.fieldKind) {
@@ -216,13 +220,13 @@ function ruleOf(field: DescField): string {
     case 'enum':
       return ruleName(field.enum);
     case 'message':
-      return isDuration(field.message) ? `duration(${bounds(check)})` : ruleName(field.message);
+      return fieldOfMessage(field.message, check);
     case 'list':
       if (field.listKind !== 'scalar') break;
       return `list(${scalarRule(field, check)}${check.minItems === undefined ? '' : `, ${check.minItems}`})`;
     case 'map':
-      if (field.mapKind !== 'message') break;
-      return `table(${nameRule(check, 'key')}, ${ruleName(field.message)})`;
+      if (field.mapKind === 'enum') break;
+      return `table(${check.anyText ? 'text()' : nameRule(check, 'key')}, ${field.mapKind === 'message' ? fieldOfMessage(field.message, check) : scalarRule(field, check)})`;
   }
   throw new Error(`${field.parent.name}.${field.name}: no rule for this kind of field yet`);
 }

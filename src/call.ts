@@ -68,6 +68,11 @@ export function outcomeOf(code: number): Outcome {
   }
 }
 
+/** Dropped by a server that sheds load, and is well otherwise. */
+export function isBusy(code: number): boolean {
+  return code === Code.RESOURCE_EXHAUSTED;
+}
+
 /** `/pkg.Service/Method` split in two: `pkg.Service`, `Method`. */
 export function splitMethod(path: string): { readonly service: string; readonly method: string } {
   const slash = path.lastIndexOf('/');
@@ -75,12 +80,24 @@ export function splitMethod(path: string): { readonly service: string; readonly 
   return slash < from ? { service: '', method: path.slice(from) } : { service: path.slice(from, slash), method: path.slice(slash + 1) };
 }
 
+/** How much a call matters, from the last to be shed to the first (Google SRE, chapter 21). */
+export type Priority = 'critical' | 'default' | 'sheddable';
+
+/** All priorities, the one that matters most first. */
+export const PRIORITIES: readonly Priority[] = ['critical', 'default', 'sheddable'];
+
 /** Per-call wishes, given as `CallOptions.inmesh`. They win over every policy. */
 export interface InmeshCallOptions {
   /** `false`: this call is never sent a second time by inmesh. Default: the method's policy. */
   readonly retry?: false;
   /** `never`: this call goes out alone. Default: the method's policy. */
   readonly coalesce?: 'never';
+  /** `never`: this call is neither answered from the cache nor by another call that asks the same. Default: the method's policy. */
+  readonly cache?: 'never';
   /** `true`: running this call twice does no harm, so it may be re-sent after it may have been processed. */
   readonly idempotent?: boolean;
+  /** How much this call matters where there is not room for all. Default: that of the call being served here, else `default`. */
+  readonly priority?: Priority;
+  /** Whom this call is for: 1 to 128 printable ASCII characters. Default: that of the call being served here, else nobody. */
+  readonly tenant?: string;
 }

@@ -3,6 +3,8 @@
  *
  * @packageDocumentation
  */
+
+export type { CacheStats } from '../interceptors/cache.ts';
 export {
   attemptInterceptor,
   balanceOptions,
@@ -11,6 +13,7 @@ export {
   type CoalesceInterceptorOptions,
   coalesceInterceptor,
   type DeadlineOptions,
+  type DeadlineServerOptions,
   deadlineInterceptor,
   deadlineServerInterceptor,
   metricsInterceptor,
@@ -25,6 +28,12 @@ export {
   type AuthorizationServerInterceptor,
   authorizationServerInterceptor,
 } from '../interceptors/standalone/authorization.ts';
+export { type BreakerInterceptor, type BreakerInterceptorOptions, breakerInterceptor } from '../interceptors/standalone/breaker.ts';
+export { type CacheInterceptor, type CacheInterceptorOptions, cacheInterceptor } from '../interceptors/standalone/cache.ts';
+export { type FallbackInterceptorOptions, fallbackInterceptor } from '../interceptors/standalone/fallback.ts';
+export { type HedgeInterceptorOptions, hedgeInterceptor } from '../interceptors/standalone/hedge.ts';
+export { limitInterceptor, limitServerInterceptor } from '../interceptors/standalone/limit.ts';
+export { policyInterceptor } from '../interceptors/standalone/policy.ts';
 export type { AuditEvent, AuditLogger } from './auth/audit.ts';
 export type { AuthorizationStats } from './auth/guard.ts';
 export type {
@@ -39,26 +48,43 @@ export type { BalanceOptions } from './balance/options.ts';
 export type { GatherOptions } from './batch/gather-options.ts';
 export type { Descriptors } from './batch/native/sources.ts';
 export type { CoalesceOptions } from './batch/options.ts';
-export type { BulkheadOptions } from './bulkhead/options.ts';
-export type { InmeshCallOptions } from './call.ts';
+export type { BreakerState } from './breaker/breaker.ts';
+export type { BreakerHandle, BreakerStats } from './breaker/breakers.ts';
+export type { FailureCounter } from './breaker/counters.ts';
+export type { BreakerOptions } from './breaker/options.ts';
+export type { BulkheadBy, BulkheadOptions } from './bulkhead/options.ts';
+export type { CacheOptions } from './cache/options.ts';
+export type { InmeshCallOptions, Priority } from './call.ts';
 export type { CancelTimer, Clock } from './clock.ts';
+export { type CallTraits, servedTraits } from './deadline/call-scope.ts';
+export type { EndpointOptions } from './endpoints/options.ts';
 export { AMBIGUOUS_KEY, ConfigError, LOCAL, REASON_KEY, UsageError } from './errors.ts';
+export type { FallbackFailure, FallbackFunction } from './fallback/options.ts';
 export type { BatchHandler, BatchHandlerOptions, BatchRun } from './grpc/batch-handler.ts';
 export type { BatchItem } from './grpc/batch-handler-item.ts';
 export type { BatchReply } from './grpc/batch-handler-reply.ts';
 export type { PromiseCallOptions, PromiseMethod, PromiseMethods, WrapOptions, WrappedClient } from './grpc/client-door-types.ts';
 export type { CoalesceStats, DeniedStats, PartitionStats, TunnelStats } from './grpc/coalesce-stats.ts';
+export type { FallbackCounts } from './grpc/fallback-call.ts';
 export type { Forward, ForwardedService, ForwardOptions } from './grpc/forward.ts';
+export type { UnaryPolicy } from './grpc/policy-call.ts';
 export { serverCredentialsWithInterceptors } from './grpc/port-lists.ts';
+export type { RetryOnResponse } from './grpc/retry-settings.ts';
+export type { UnaryPolicies } from './grpc/unary-policies.ts';
 export type { WorkerCall, WorkerHandler } from './grpc/worker-call.ts';
 export type { WorkerService, WorkerStats, Workers } from './grpc/worker-service.ts';
+export type { HedgeOptions } from './hedge/options.ts';
+export type { LimitStats } from './limit/limiter.ts';
+export type { AdaptiveLimitOptions, LimitAlgorithmName } from './limit/options.ts';
 export { createMesh, loadMesh, Mesh } from './mesh.ts';
 export { MeshServer, type MeshServerOptions } from './mesh-server.ts';
 export type { AttachOptions, EndpointStats, MeshDependencies, MeshStats } from './mesh-types.ts';
 export type { MetricsOptions, TracingOptions } from './observe/options.ts';
+export type { FailurePercentageOptions, OutlierOptions, SuccessRateOptions } from './outlier/options.ts';
 export type * from './policy/policy.gen.ts';
 export type { Random } from './random.ts';
-export type { RetryBudgetOptions, RetryOptions } from './retry/options.ts';
+export type { AdaptiveThrottleOptions } from './retry/adaptive-throttle.ts';
+export type { RetryBudgetOptions, RetryOptions, ThrottleOptions } from './retry/options.ts';
 export type { WorkersOptions } from './workers/options.ts';
 
 declare module '@grpc/grpc-js/build/src/client.js' {

@@ -8,6 +8,7 @@ import type { NativePlan } from './batch/native/plan.ts';
 import { declaredBy, nativePlans } from './batch/native/rules.ts';
 import { type Descriptors, readDescriptors } from './batch/native/sources.ts';
 import { type NativeCounts, noNativeCounts } from './grpc/native-batcher.ts';
+import { checkHedging } from './policy/hedging.ts';
 import type { Policy } from './policy/policy.gen.ts';
 import { PolicyTable } from './policy/resolve.ts';
 
@@ -20,9 +21,10 @@ export interface NativeBatching {
   readonly counts: NativeCounts;
 }
 
-/** @throws ConfigError when descriptors are none, or a batch rule does not fit them. */
+/** @throws ConfigError when descriptors are none, a batch rule does not fit them, or what is not marked should be hedged. */
 export function nativeBatching(policy: Policy, descriptors: Descriptors | undefined): NativeBatching {
   const catalog: Catalog | undefined = descriptors === undefined ? undefined : readDescriptors(descriptors);
   const table = new PolicyTable(policy, declaredBy(catalog));
+  checkHedging(policy, catalog !== undefined, (path) => table.method(path).idempotent);
   return { table, plans: nativePlans(policy, catalog, (path) => table.method(path).idempotent), counts: noNativeCounts() };
 }

@@ -4,19 +4,25 @@
  * @packageDocumentation
  */
 import type { ServerInterceptor } from '@grpc/grpc-js';
-import type { CallCounts } from '../interceptors/count.ts';
+import type { CallCounts, ServerCounts } from '../interceptors/count.ts';
 import type { AuditLogger } from './auth/audit.ts';
 import type { AuthorizationStats } from './auth/guard.ts';
+import type { ConnectionState } from './balance/book.ts';
 import type { GatherCounts } from './batch/gather.ts';
 import type { Descriptors } from './batch/native/sources.ts';
+import type { BreakerStats } from './breaker/breakers.ts';
 import type { Clock } from './clock.ts';
 import type { CoalesceStats } from './grpc/coalesce-stats.ts';
 import type { NativeCounts } from './grpc/native-batcher.ts';
+import type { RetryOnResponse } from './grpc/retry-settings.ts';
+import type { AnswerDependencies, AnswerStats } from './mesh-answers.ts';
+import type { MeshLimitStats } from './mesh-limits.ts';
 import type { Otel } from './observe/api.ts';
 import type { Random } from './random.ts';
+import type { ResetCounts } from './resets/reset-budget.ts';
 
 /** Things that a mesh uses and that tests or bundles may replace. */
-export interface MeshDependencies {
+export interface MeshDependencies extends AnswerDependencies {
   /** Default: the real clock. */
   readonly clock?: Clock;
   /** Default: `Math.random`. */
@@ -27,14 +33,25 @@ export interface MeshDependencies {
   readonly otel?: Otel;
   /** Audit loggers that `server.authorization` may name (gRFC A59), besides `stdout_logger`. */
   readonly auditLoggers?: Readonly<Record<string, AuditLogger>>;
+  /**
+   * True: this answer with OK is no good, ask again. For unary methods marked idempotent, within the budget; when no attempt is
+   * left, the last answer is the app's. `response` is what the door has: the message, or its bytes with `client()` and `wrap()`.
+   */
+  readonly retryOnResponse?: RetryOnResponse;
   /** The services' descriptors, for batch rules and `idempotency_level`: `buf build -o image.binpb`, or what proto-loader gave. */
   readonly descriptors?: Descriptors;
 }
 
 /** What `mesh.stats()` shows: plain numbers, ready for JSON. */
-export interface MeshStats {
-  readonly client: Readonly<CallCounts> & { readonly retries: number };
-  readonly server: Readonly<CallCounts> & {
+export interface MeshStats extends AnswerStats {
+  readonly client: Readonly<CallCounts> & {
+    readonly retries: number;
+    /** Attempts of hedged calls besides the first of each. */
+    readonly hedges: number;
+    /** Streams that their callers gave up. */
+    readonly resets: Readonly<ResetCounts>;
+  };
+  readonly server: Readonly<ServerCounts> & {
     readonly carriers: number;
     readonly tunnels: number;
     readonly items: number;
@@ -43,9 +60,15 @@ export interface MeshStats {
     /** Where `server.authorization` is set. */
     readonly authorization?: AuthorizationStats;
   };
+  /** What could be sent again now, by service: retries, hedges and items of batches draw from it. */
+  readonly budgets: Readonly<Record<string, number>>;
   readonly coalesce: CoalesceStats;
   /** Calls merged into their services' own batch methods. */
   readonly native: Readonly<NativeCounts>;
+  /** Breakers by method: those that were needed so far. */
+  readonly breakers: Readonly<Record<string, BreakerStats>>;
+  /** Adaptive limits that calls have met, by path; under `server`, that of the server. */
+  readonly limits: MeshLimitStats;
   /** Endpoints by target, where the balancing is ours. */
   readonly endpoints: Readonly<Record<string, readonly EndpointStats[]>>;
 }
@@ -54,10 +77,20 @@ export interface MeshStats {
 export interface EndpointStats {
   readonly address: string;
   readonly ready: boolean;
+  /** Whether it can be reached: `connecting` until it is known, `failing` while attempts to connect fail. */
+  readonly state: ConnectionState;
+  /** How often its connection had fallen silent and was replaced by a new one. */
+  readonly rebuilds: number;
   /** Calls and items in flight. */
   readonly inFlight: number;
   /** Peak EWMA of its answers in ms; 0: unknown. */
   readonly latencyMs: number;
+  /** Gets no calls but probes, for it failed, fell silent or is an outlier. */
+  readonly ejected: boolean;
+  /** How often it has been ejected. */
+  readonly ejections: number;
+  /** Share of dropped calls among the last, 0 to 1. */
+  readonly dropShare: number;
 }
 
 /** What `mesh.attach` can be told of a server that was not made with `mesh.server()`. */

@@ -13,11 +13,12 @@ import type {
   Server,
   ServerOptions,
 } from '@grpc/grpc-js';
-import { noCounts, type OpenCall } from '../interceptors/count.ts';
+import { noCounts, noServerCounts, type OpenCall } from '../interceptors/count.ts';
 import { Bag } from './bag.ts';
+import { type BreakerHandle, Breakers } from './breaker/breakers.ts';
 import { Code } from './call.ts';
 import { type Clock, systemClock } from './clock.ts';
-import type { Refusal } from './errors.ts';
+import { ConfigError, type Refusal } from './errors.ts';
 import { type BatchHandler, type BatchHandlerOptions, BatchHandlers } from './grpc/batch-handler.ts';
 import type { WrapOptions, WrappedClient } from './grpc/client-door-types.ts';
 import { ClientDoors } from './grpc/client-doors.ts';
@@ -27,17 +28,22 @@ import { localStatus } from './grpc/refuse.ts';
 import { ServerDoors } from './grpc/server-doors.ts';
 import type { Workers } from './grpc/worker-service.ts';
 import { WorkerSets } from './grpc/worker-sets.ts';
+import { Answers } from './mesh-answers.ts';
 import { MeshAuthorization } from './mesh-authorization.ts';
 import { Forwards } from './mesh-forward.ts';
+import { MeshLimits } from './mesh-limits.ts';
 import { type NativeBatching, nativeBatching } from './mesh-native.ts';
 import { buildClientStack, buildServerLayer } from './mesh-stack.ts';
 import type { AttachOptions, MeshDependencies, MeshStats } from './mesh-types.ts';
 import { serverBatchMetrics } from './observe/batch-metrics.ts';
 import { servedCarrierSpans } from './observe/carrier-span.ts';
 import { gatherSpans } from './observe/gather-span.ts';
+import { nameProblem } from './policy/names.ts';
 import { parsePolicy } from './policy/parse.ts';
 import type { Policy } from './policy/policy.gen.ts';
 import { systemRandom } from './random.ts';
+import { ResetBudget } from './resets/reset-budget.ts';
+import { balancesOf, type RetryBudgets } from './retry/budgets.ts';
 import type { WorkersOptions } from './workers/options.ts';
 
 /** One policy around clients and servers. Made by {@link createMesh} or {@link loadMesh}. */
@@ -45,7 +51,14 @@ export class Mesh {
   /** The policy in force, checked. */
   readonly policy: Policy;
   readonly #clock: Clock;
-  readonly #counts = { client: noCounts(), server: noCounts(), coalesce: emptyCounts(), retries: 0 };
+  readonly #counts = {
+    client: noCounts(),
+    server: noServerCounts(),
+    coalesce: emptyCounts(),
+    retries: 0,
+    hedges: 0,
+    budgets: [] as RetryBudgets[],
+  };
   readonly #clients: ClientDoors;
   readonly #servers: ServerDoors;
   readonly #workers: WorkerSets;
@@ -53,6 +66,10 @@ export class Mesh {
   readonly #forwards: Forwards;
   readonly #authorization: MeshAuthorization | undefined;
   readonly #native: NativeBatching;
+  readonly #breakers: Breakers;
+  readonly #limits: MeshLimits;
+  readonly #answers: Answers;
+  readonly #resets: ResetBudget;
   readonly #open = new Bag<OpenCall>();
   #idle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -65,14 +82,31 @@ export class Mesh {
     this.#native = nativeBatching(policy, dependencies.descriptors);
     const { table } = this.#native;
     this.#clock = clock;
-    const settings = { table, clock, random, warn: said, otel: dependencies.otel, native: this.#native };
+    this.#resets = new ResetBudget(undefined, clock);
+    const resets = this.#resets;
+    this.#breakers = new Breakers((method) => table.method(method).breaker, clock);
+    this.#limits = new MeshLimits(table, clock, random);
+    this.#answers = new Answers(policy, dependencies, table, clock, said);
+    const settings = {
+      answers: this.#answers,
+      table,
+      clock,
+      random,
+      warn: said,
+      otel: dependencies.otel,
+      native: this.#native,
+      resets,
+      breakers: this.#breakers,
+      limits: this.#limits,
+      retryOnResponse: dependencies.retryOnResponse,
+    };
     const stack = buildClientStack(settings, this.#counts, () => this.#idle?.(), this.#open);
-    this.#clients = new ClientDoors({ table, policy, stack, clock, random, warn: said });
+    this.#clients = new ClientDoors({ table, policy, stack, clock, random, warn: said, resets });
     this.#forwards = new Forwards(policy, (changed) => {
       const native = nativeBatching(changed, dependencies.descriptors);
       const own = { ...settings, native, table: native.table };
       const onward = buildClientStack(own, this.#counts, () => this.#idle?.(), this.#open);
-      return new ClientDoors({ table: native.table, policy: changed, stack: onward, clock, random, warn: said });
+      return new ClientDoors({ table: native.table, policy: changed, stack: onward, clock, random, warn: said, resets });
     });
     this.#batchHandlers = new BatchHandlers(clock, table.telemetry.traces ? gatherSpans({ otel: dependencies.otel, clock }) : undefined);
     this.#workers = new WorkerSets({ clock, random, warn: said, otel: dependencies.otel, traces: table.telemetry.traces });
@@ -183,14 +217,30 @@ export class Mesh {
     return this.#forwards.make(options);
   }
 
+  /**
+   * The circuit breaker of one method, by hand: `mesh.breaker('pkg.Service/Method').isolate()` refuses its calls until `release()`.
+   *
+   * @param method - `pkg.Service/Method`, as in policy, whether policy gives it a breaker or not.
+   * @throws ConfigError when it is no such name.
+   */
+  breaker(method: string): BreakerHandle {
+    const problem = nameProblem(method, { method: true, service: false, key: false });
+    if (problem !== undefined) throw new ConfigError('breaker', problem);
+    return this.#breakers.handle(`/${method}`);
+  }
+
   /** Counts since the mesh was made. */
   stats(): MeshStats {
-    const { client, server, coalesce, retries } = this.#counts;
+    const { client, server, coalesce, retries, hedges } = this.#counts;
     return structuredClone({
-      client: { ...client, retries },
+      ...this.#answers.stats(),
+      client: { ...client, retries, hedges, resets: this.#resets.counts },
       server: { ...server, ...this.#servers.stats(), gathered: this.#batchHandlers.counts, ...this.#authorization?.stats() },
+      budgets: balancesOf(this.#counts.budgets),
       coalesce: coalesceStats(coalesce),
       native: this.#native.counts,
+      breakers: this.#breakers.stats(),
+      limits: this.#limits.stats(),
       endpoints: this.#forwards.endpoints(this.#clients.endpoints()),
     });
   }

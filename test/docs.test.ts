@@ -169,16 +169,18 @@ describe('README', () => {
       'coalesce',
       'deadline',
       'defaults',
+      'endpoints',
       'outlierDetection',
       'retryBudget',
       'server',
       'telemetry',
     ]);
     const facts = (table: PolicyTable): unknown => {
-      const { retryBudget, balance, coalesce, deadline, telemetry, server } = table;
+      const { retryBudget, balance, endpoints, coalesce, deadline, telemetry, server } = table;
       return {
         retryBudget,
         balance: { ...balance, explicit: false },
+        endpoints,
         coalesce,
         deadline,
         telemetry,

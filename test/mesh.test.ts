@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -106,7 +108,18 @@ describe.for(clientDoors)('mesh.close() of a client behind %s', (door) => {
 describe('what createMesh() without policy changes', () => {
   test('the table names each thing once', () => {
     const names = defaultRows.map(({ what }) => what);
-    expect(names).toEqual(['Telemetry', 'Deadlines', 'Retries', 'Balancing', 'Bulkheads', 'Coalescing', 'Service config from DNS TXT']);
+    expect(names).toEqual([
+      'Telemetry',
+      'Deadlines',
+      'Resets',
+      'Retries',
+      'Balancing',
+      'Endpoints',
+      'Outliers',
+      'Bulkheads',
+      'Coalescing',
+      'Service config from DNS TXT',
+    ]);
   });
 
   test('Deadlines: none is invented', async () => {
@@ -125,6 +138,20 @@ describe('what createMesh() without policy changes', () => {
       await client.say('a');
     }
     expect(seen).toEqual([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
+    await mesh.close();
+  });
+
+  test('Resets: of a call that is cancelled, of one that is late not', async () => {
+    await using running = await serve({
+      handlers: { say: (call, callback) => void (call.request.text === 'a' && callback(null, call.request)) },
+    });
+    const mesh = createMesh();
+    using client = new EchoClient({ address: running.address, mesh });
+    await client.say('a');
+    expect((await client.say('late', { deadline: Date.now() + 50 })).code).toBe('DEADLINE_EXCEEDED');
+    expect(mesh.stats().client.resets.granted).toBe(0);
+    expect((await client.say('held', { onCall: (call) => void setTimeout(() => call.cancel(), 50) })).code).toBe('CANCELLED');
+    expect(mesh.stats().client.resets.granted).toBe(1);
     await mesh.close();
   });
 
@@ -174,6 +201,49 @@ describe('what createMesh() without policy changes', () => {
     counts.fill(0);
     await own.burst(Array.from({ length: 30 }, String));
     expect(counts.toSorted((a, b) => a - b)).toEqual([0, 0, 30]);
+    await mesh.close();
+    for (const replica of replicas) replica.kill();
+  });
+
+  test('Endpoints: a connection has 5 s to be ready', async () => {
+    const silent = createServer();
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const clock = new FakeClock();
+    const mesh = createMesh({}, { clock });
+    const address = silent.address();
+    using client = new EchoClient({ address: `ipv4:127.0.0.1:${typeof address === 'object' ? address?.port : 0}`, mesh });
+    const out = client.say('a');
+    await once(silent, 'connection');
+    clock.advance(4_999);
+    await turn();
+    expect(mesh.stats().client.active).toBe(1);
+    clock.advance(1);
+    for (let i = 0; i < 20; i++) await clock.advanceAsync(100); // retries back off
+    expect((await out).details).toContain('was not ready for calls within 5000 ms');
+    await mesh.close();
+    silent.close();
+  });
+
+  test('Outliers: an endpoint that fails five times in a row has no calls but probes', async () => {
+    let failed = 0;
+    const bad = await serve({
+      handlers: {
+        say: (_call, callback) => {
+          failed++;
+          callback({ code: 14 });
+        },
+      },
+    });
+    const replicas = [bad, await serve(), await serve()];
+    const mesh = createMesh();
+    using client = new EchoClient({ address: target(...replicas), mesh });
+    const ejected = (): (boolean | undefined)[] | undefined => mesh.stats().endpoints[target(...replicas)]?.map((one) => one.ejected);
+    for (let i = 0; i < 200 && ejected()?.[0] !== true; i++) await client.burst(Array.from({ length: 30 }, String));
+    expect(ejected()).toEqual([true, false, false]);
+    failed = 0;
+    const calls = await client.burst(Array.from({ length: 100 }, String));
+    expect(failed).toBeLessThanOrEqual(1);
+    expect(calls.filter(({ code }) => code === 'OK').length).toBeGreaterThanOrEqual(99);
     await mesh.close();
     for (const replica of replicas) replica.kill();
   });

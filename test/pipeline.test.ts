@@ -40,7 +40,15 @@ describe('the order', () => {
     ]);
   });
   test('of the server is this one', () => {
-    expect(SERVER_STAGES.map(({ name }) => name)).toEqual(['count', 'metrics', 'tracing', 'deadline', 'authorization', 'bulkhead']);
+    expect(SERVER_STAGES.map(({ name }) => name)).toEqual([
+      'count',
+      'metrics',
+      'tracing',
+      'deadline',
+      'authorization',
+      'limit',
+      'bulkhead',
+    ]);
   });
   test.for([...CLIENT_STAGES, ...SERVER_STAGES])('$name says what it is above, and why', ({ above }) => {
     expect(above).toMatch(/^[a-z][^:]+: \S.{15,}/);

@@ -34,5 +34,19 @@ if (refused !== undefined) {
 }
 // #endregion
 
-await Promise.all([mesh.close(), walls.close()]);
+// #region partitions
+const shared = createMesh({
+  defaults: { bulkhead: { slots: 4, queue: 4, by: 'tenant', partitions: { acme: 0.5, globex: 0.25 } } },
+});
+const tenants = new Greeter(target, credentials.createInsecure(), shared.client());
+const from = (tenant: string) => hello(tenants, 'Ada', { inmesh: { tenant } });
+
+const noisy = Promise.allSettled(Array.from({ length: 100 }, () => from('globex')));
+const quiet = [from('acme'), from('acme')]; // half of the slots are theirs, although all of them are lent
+console.log((await Promise.all(quiet)).length); // prints 2
+const answered = (await noisy).filter(({ status: end }) => end === 'fulfilled');
+console.log(answered.length); // prints 8
+// #endregion
+
+await Promise.all([mesh.close(), walls.close(), shared.close()]);
 server.forceShutdown();

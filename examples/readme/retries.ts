@@ -4,7 +4,12 @@ import { createMesh } from 'inmesh';
 import { Greeter, hello, listen, type SayHello } from './greeter.ts';
 
 let calls = 0;
+let silent = false;
 const sayHello: SayHello = (call, callback) => {
+  if (silent) {
+    silent = false; // this call is never answered
+    return;
+  }
   if (calls++ % 2 === 0) callback({ code: status.UNAVAILABLE, details: 'try again' });
   else callback(null, { message: `Hello ${call.request.name}` });
 };
@@ -20,6 +25,17 @@ const mesh = createMesh({
 const client = new Greeter(target, credentials.createInsecure(), mesh.client());
 console.log(await hello(client, 'Ada')); // prints Hello Ada
 console.log(mesh.stats().client.retries); // prints 1
+console.log(mesh.stats().budgets['helloworld.Greeter']); // prints 99
+// #endregion
+
+silent = true;
+// #region tries
+const impatient = createMesh(
+  { services: { 'helloworld.Greeter': { idempotent: true, retryPolicy: { perTryTimeout: '0.05s' } } } },
+  { retryOnResponse: (_method, response) => (response as Buffer).length === 0 },
+);
+const third = new Greeter(target, credentials.createInsecure(), impatient.client());
+console.log(await hello(third, 'Ada')); // prints Hello Ada
 // #endregion
 
 const said: string[] = [];
@@ -31,5 +47,5 @@ console.log(failure); // prints try again
 console.log(said[0]?.endsWith('{ "helloworld.Greeter/SayHello": { idempotent: true } }')); // prints true
 // #endregion
 
-await Promise.all([mesh.close(), careful.close()]);
+await Promise.all([mesh.close(), careful.close(), impatient.close()]);
 server.forceShutdown();

@@ -20,6 +20,12 @@ export class Crowd {
   load = 0;
   /** Endpoints that can be picked. */
   ready = 0;
+  /** When an endpoint answered last. */
+  answeredAtMs: number = Number.NEGATIVE_INFINITY;
+  /** Whether outlier detection wants to know how calls end. */
+  counting = false;
+  /** When the endpoints are to be looked at again; somebody whose state has changed brings it forward. */
+  lookAtMs: number = Number.NEGATIVE_INFINITY;
   readonly #clock: Clock;
   readonly #provisional: Provisional[] = [];
   #latencyMs = 0;

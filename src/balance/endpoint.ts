@@ -10,12 +10,15 @@
  *   silence is kept. A call that a younger one overtook (a stream) is no sign of a stall.
  * - *failing*: drops come back fast and would attract calls. They never improve the latency; their share, over about the last
  *   eight outcomes, adds `penalty` times the cost of an average endpoint, and fades with `penaltyMs`.
+ * - *ejected*: what fails in a row or is silent for long gets no calls but probes ({@link EndpointHealth}).
  * - *picked*: a pick is load from the first moment on, or all picks of a burst would see the same loads.
  *
  * @packageDocumentation
  */
-import type { EndpointLoad } from './book.ts';
+import type { Clock } from '../clock.ts';
+import type { ConnectionState, EndpointLoad } from './book.ts';
 import type { Crowd, Provisional } from './crowd.ts';
+import { EndpointHealth } from './health.ts';
 import type { BalanceRules } from './options.ts';
 
 /** Answers that make an endpoint known. */
@@ -32,6 +35,11 @@ const NOT_SILENT = -1;
 /** One endpoint of a channel. */
 export class Endpoint implements EndpointLoad, Provisional {
   readonly address: string;
+  readonly health: EndpointHealth;
+  /** When a call that it served came back, on the clock. */
+  answeredAtMs: number = Number.NEGATIVE_INFINITY;
+  state: ConnectionState = 'connecting';
+  rebuilds = 0;
   readonly #crowd: Crowd;
   readonly #rules: BalanceRules;
   #ready = false;
@@ -46,8 +54,9 @@ export class Endpoint implements EndpointLoad, Provisional {
   #dropsAtMs = 0;
   #silentSinceMs = NOT_SILENT;
 
-  constructor(address: string, crowd: Crowd, rules: BalanceRules) {
+  constructor(address: string, crowd: Crowd, rules: BalanceRules, clock: Clock) {
     this.address = address;
+    this.health = new EndpointHealth(crowd, rules.outlierDetection.consecutiveFailures, clock);
     this.#crowd = crowd;
     this.#rules = rules;
   }
@@ -56,6 +65,12 @@ export class Endpoint implements EndpointLoad, Provisional {
   }
   get inFlight(): number {
     return this.#inFlight;
+  }
+  get ejected(): boolean {
+    return this.health.ejectedFor !== undefined;
+  }
+  get ejections(): number {
+    return this.health.trips + this.health.host.ejections;
   }
   /** Items in flight and picks of this turn that have not started. */
   get load(): number {
@@ -75,7 +90,7 @@ export class Endpoint implements EndpointLoad, Provisional {
   }
   /** What one more call would cost, in ms times calls. Lower is better. */
   cost(nowMs: number): number {
-    return this.#costOfLoad(nowMs) + this.#dropShare(nowMs) * this.#rules.penalty * this.#crowd.cost;
+    return this.#costOfLoad(nowMs) + this.dropShare(nowMs) * this.#rules.penalty * this.#crowd.cost;
   }
   /** Counts a pick as load until it starts, at most until the end of the turn: a pick may be abandoned without a word. */
   reserve(): void {
@@ -90,9 +105,11 @@ export class Endpoint implements EndpointLoad, Provisional {
     if (this.#picked === 0) return;
     this.#picked--;
     this.#crowd.load--;
+    this.health.giveBack();
   }
   turnEnded(): void {
     this.#crowd.load -= this.#picked;
+    if (this.#picked > 0) this.health.giveBack();
     this.#picked = 0;
     this.#held = false;
   }
@@ -100,12 +117,22 @@ export class Endpoint implements EndpointLoad, Provisional {
     this.#count(items);
     if (this.#silentSinceMs === NOT_SILENT || nowMs - this.#silentSinceMs > this.#rules.patienceMs) this.#silentSinceMs = nowMs;
   }
-  ended(nowMs: number, latencyMs: number | undefined, dropped: boolean): void {
+  ended(nowMs: number, latencyMs: number | undefined, dropped: boolean, busy = false): void {
     this.#discount();
-    const answered = latencyMs !== undefined && !dropped;
-    if (answered || this.#inFlight <= this.#streams) this.#silentSinceMs = NOT_SILENT;
-    if (latencyMs === undefined) return;
+    const answered = latencyMs !== undefined && (!dropped || busy);
+    const idle = this.#inFlight <= this.#streams;
+    if (answered || idle) this.#silentSinceMs = NOT_SILENT;
+    if (latencyMs === undefined) {
+      if (idle) this.health.giveBack();
+      return;
+    }
+    if (answered) {
+      this.answeredAtMs = nowMs;
+      this.#crowd.answeredAtMs = nowMs;
+    } else this.health.failedAfter(latencyMs, this.#usualMs(nowMs), nowMs);
     this.#learnOutcome(nowMs, dropped);
+    // Who was only silent comes back without the drops of the calls that waited.
+    if (this.health.ended(nowMs - latencyMs, nowMs, dropped, busy)) this.#drops = 0;
     if (!dropped) this.#learnLatency(nowMs, latencyMs);
   }
   /** A stream is load, but neither its length nor its silence says how fast the endpoint answers. */
@@ -117,7 +144,24 @@ export class Endpoint implements EndpointLoad, Provisional {
   endedStream(nowMs: number, dropped: boolean | undefined): void {
     this.#discount();
     this.#streams = Math.max(0, this.#streams - 1);
-    if (dropped !== undefined) this.#learnOutcome(nowMs, dropped);
+    if (dropped === undefined) return;
+    this.#learnOutcome(nowMs, dropped);
+    this.health.ended(nowMs, nowMs, dropped);
+  }
+  /** A try was given up because it took too long. When it ends, nothing more is learned from it. */
+  timedOut(nowMs: number): void {
+    this.#learnOutcome(nowMs, true);
+    this.health.timedOut(this.#silenceMs(nowMs), nowMs);
+  }
+  dropShare(nowMs: number): number {
+    return this.#drops === 0 ? 0 : this.#drops * Math.exp((this.#dropsAtMs - nowMs) / this.#rules.penaltyMs);
+  }
+  silentForMs(nowMs: number): number {
+    return this.#silenceMs(nowMs);
+  }
+  /** Ejects it when it has been silent for too long. */
+  judge(nowMs: number): void {
+    this.health.judgeSilence(this.#silenceMs(nowMs), this.#usualMs(nowMs), nowMs);
   }
 
   #count(items: number): void {
@@ -149,7 +193,7 @@ export class Endpoint implements EndpointLoad, Provisional {
   }
   #learnOutcome(nowMs: number, dropped: boolean): void {
     if (!dropped && this.#drops === 0) return;
-    this.#drops = this.#dropShare(nowMs) * (1 - OUTCOME_WEIGHT) + (dropped ? OUTCOME_WEIGHT : 0);
+    this.#drops = this.dropShare(nowMs) * (1 - OUTCOME_WEIGHT) + (dropped ? OUTCOME_WEIGHT : 0);
     this.#dropsAtMs = nowMs;
   }
   /** Not below half the average: after a pause all are forgotten, and the first to answer must not look the worst by far. */
@@ -158,8 +202,8 @@ export class Endpoint implements EndpointLoad, Provisional {
     const decayed = this.#peakMs * Math.exp((this.#peakAtMs - nowMs) / this.#rules.decayMs);
     return Math.max(decayed, Math.min(this.#peakMs, this.#crowd.latencyMs / 2));
   }
-  #dropShare(nowMs: number): number {
-    return this.#drops === 0 ? 0 : this.#drops * Math.exp((this.#dropsAtMs - nowMs) / this.#rules.penaltyMs);
+  #usualMs(nowMs: number): number {
+    return Math.max(this.#decayedMs(nowMs), this.#crowd.latencyMs);
   }
   /** Calls were started, nothing came back since, and there is still hope. */
   #waiting(nowMs: number): boolean {

@@ -4,6 +4,8 @@
  * @packageDocumentation
  */
 import type { Clock } from '../clock.ts';
+import { OutlierDetector } from '../outlier/detector.ts';
+import type { OutlierHost } from '../outlier/host.ts';
 import type { Random } from '../random.ts';
 import type { EndpointBook } from './book.ts';
 import { Crowd } from './crowd.ts';
@@ -14,8 +16,14 @@ import { pickOfTwo } from './p2c.ts';
 /** Most addresses remembered after they left name resolution. */
 const HISTORY_SIZE = 1000;
 
+/** Endpoints are looked at for silence and due probes so often, in ms, while there are picks; without, there is no hurry. */
+const LOOK_EVERY_MS = 100;
+/** From so long after its time on, in ms, a whole batch may be the probe: no single call has come. */
+const NO_SINGLE_CALL_MS = 1_000;
+const NONE: readonly Endpoint[] = [];
+
 /** Changes when a policy of an older inmesh could not work with this class. */
-const BOOK_VERSION = 1;
+const BOOK_VERSION = 2;
 
 /** The book of one channel. State is kept by address, across re-resolution and for a while after an address has gone. */
 export class Endpoints implements EndpointBook {
@@ -26,9 +34,15 @@ export class Endpoints implements EndpointBook {
   readonly #random: Random;
   readonly #crowd: Crowd;
   readonly #gone = new Map<string, { readonly endpoint: Endpoint; readonly atMs: number }>();
+  readonly #outliers: OutlierDetector;
   #byAddress = new Map<string, Endpoint>();
-  #endpoints: readonly Endpoint[] = [];
-  #ready: readonly Endpoint[] = [];
+  #endpoints: readonly Endpoint[] = NONE;
+  #hosts: ReadonlySet<OutlierHost> = new Set();
+  #ready: readonly Endpoint[] = NONE;
+  /** Those ready and not ejected; all that are ready when that leaves too few. */
+  #pickable: readonly Endpoint[] = NONE;
+  /** Ejected ones of which one call may find out whether they are well again. */
+  #due: readonly Endpoint[] = NONE;
   #owner: object | undefined;
   #lost: ((address: string) => void) | undefined;
 
@@ -37,6 +51,9 @@ export class Endpoints implements EndpointBook {
     this.#clock = clock;
     this.#random = random;
     this.#crowd = new Crowd(clock);
+    this.#outliers = new OutlierDetector(random);
+    this.#outliers.configure(rules.outlierDetection, this.#hosts, clock.nowMs());
+    this.#crowd.counting = this.#outliers.counting;
   }
   /** How long calls wait when the last ready endpoint is lost. */
   get graceMs(): number {
@@ -69,11 +86,13 @@ export class Endpoints implements EndpointBook {
       if (next.has(address)) continue;
       const { ready } = endpoint;
       endpoint.setReady(false);
+      endpoint.health.forget(nowMs);
       this.#gone.set(address, { endpoint, atMs: nowMs });
       if (ready) this.#lost?.(address);
     }
     this.#byAddress = next;
     this.#endpoints = [...next.values()];
+    this.#hosts = new Set(this.#endpoints.map(({ health }) => health.host));
     this.#forget(nowMs);
     this.#listReady();
   }
@@ -82,6 +101,7 @@ export class Endpoints implements EndpointBook {
     const endpoint = this.#byAddress.get(address);
     if (endpoint === undefined || endpoint.ready === ready) return;
     endpoint.setReady(ready);
+    if (ready) endpoint.health.reconnected(this.#clock.nowMs());
     this.#listReady();
     if (!ready) this.#lost?.(address);
   }
@@ -96,20 +116,49 @@ export class Endpoints implements EndpointBook {
   find(address: string): Endpoint | undefined {
     return this.#byAddress.get(address);
   }
+  /** A try there was given up because it took too long. Its end teaches nothing more. */
+  timedOut(address: string): void {
+    this.#byAddress.get(address)?.timedOut(this.#clock.nowMs());
+  }
   /** Chooses a ready endpoint and counts the pick as load at once, until it starts or the turn ends. */
-  pick(avoid?: ReadonlySet<string>): Endpoint | undefined {
-    const endpoint = pickOfTwo(this.#ready, avoid, this.#random, this.#clock.nowMs());
+  pick(avoid?: ReadonlySet<string>, items = 1): Endpoint | undefined {
+    const nowMs = this.#clock.nowMs();
+    if (nowMs >= this.#crowd.lookAtMs) this.#look(nowMs);
+    const endpoint = this.#probe(avoid, items, nowMs) ?? pickOfTwo(this.#pickable, avoid, this.#random, nowMs);
     endpoint?.reserve();
     return endpoint;
   }
 
+  /** The endpoint whose probe is due. Not for a call that has been tried elsewhere: it has failed often enough. */
+  #probe(avoid: ReadonlySet<string> | undefined, items: number, nowMs: number): Endpoint | undefined {
+    if (this.#due.length === 0 || (avoid !== undefined && avoid.size > 0)) return undefined;
+    const dueMs = items === 1 ? nowMs : nowMs - NO_SINGLE_CALL_MS;
+    for (const endpoint of this.#due) if (endpoint.health.canProbe(dueMs) && endpoint.health.probe(nowMs)) return endpoint;
+    if (items === 1) this.#due = NONE;
+    return undefined;
+  }
+  /** Finds out who is ejected and who may be probed. No timer does that: only the next pick wants to know. */
+  #look(nowMs: number): void {
+    this.#crowd.lookAtMs = nowMs + LOOK_EVERY_MS;
+    this.#outliers.tick(this.#hosts, nowMs);
+    let ejected = 0;
+    for (const endpoint of this.#ready) {
+      endpoint.judge(nowMs);
+      if (endpoint.ejected) ejected++;
+    }
+    const left = this.#ready.length - ejected;
+    const panic = left === 0 || left < this.#rules.outlierDetection.panicThreshold * this.#ready.length;
+    const heeded = ejected > 0 && !panic;
+    this.#pickable = heeded ? this.#ready.filter((endpoint) => !endpoint.ejected) : this.#ready;
+    this.#due = heeded ? this.#ready.filter((endpoint) => endpoint.health.canProbe(nowMs)) : NONE;
+  }
   #recall(address: string, nowMs: number): Endpoint {
     const known = this.#byAddress.get(address);
     if (known !== undefined) return known;
     const gone = this.#gone.get(address);
     this.#gone.delete(address);
     if (gone !== undefined && nowMs - gone.atMs <= this.#rules.historyMs) return gone.endpoint;
-    return new Endpoint(address, this.#crowd, this.#rules);
+    return new Endpoint(address, this.#crowd, this.#rules, this.#clock);
   }
   /** Drops the oldest of those that have gone: a map lists its keys in the order they were set. */
   #forget(nowMs: number): void {
@@ -120,6 +169,7 @@ export class Endpoints implements EndpointBook {
   }
   #listReady(): void {
     this.#ready = this.#endpoints.filter((endpoint) => endpoint.ready);
+    this.#look(this.#clock.nowMs());
   }
 }
 

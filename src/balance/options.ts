@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import { checkedNumber, checkedObject } from '../input/checks.ts';
+import { type OutlierOptions, type OutlierRules, resolveOutlierOptions } from '../outlier/options.ts';
 
 /** How the balancer remembers latency and failures. Every default is good for calls of 1 ms to 1 s. */
 export interface BalanceOptions {
@@ -25,12 +26,22 @@ export interface BalanceOptions {
   readonly graceMs?: number;
   /** How long an address that left name resolution keeps what was learned about it, in ms, >= 0. @defaultValue 300_000 */
   readonly historyMs?: number;
+  /** Which endpoints get no calls for a while. @defaultValue those that fail five times in a row, or fall silent */
+  readonly outlierDetection?: OutlierOptions;
 }
 
 /** {@link BalanceOptions} with everything filled in. */
-export type BalanceRules = Required<BalanceOptions>;
+export type BalanceRules = Required<Omit<BalanceOptions, 'outlierDetection'>> & { readonly outlierDetection: OutlierRules };
 
-const KEYS = ['decayMs', 'penalty', 'penaltyMs', 'patienceMs', 'graceMs', 'historyMs'] as const satisfies readonly (keyof BalanceOptions)[];
+const KEYS = [
+  'decayMs',
+  'penalty',
+  'penaltyMs',
+  'patienceMs',
+  'graceMs',
+  'historyMs',
+  'outlierDetection',
+] as const satisfies readonly (keyof BalanceOptions)[];
 
 /** Checks options and fills in what is missing. @throws ConfigError naming `path`, the value and the rule. */
 export function resolveBalanceOptions(input: unknown, path: string): BalanceRules {
@@ -43,5 +54,6 @@ export function resolveBalanceOptions(input: unknown, path: string): BalanceRule
     patienceMs: checkedNumber(given['patienceMs'], 10_000, span, `${path}.patienceMs`),
     graceMs: checkedNumber(given['graceMs'], 1_000, { min: 0, ms: true }, `${path}.graceMs`),
     historyMs: checkedNumber(given['historyMs'], 300_000, { min: 0, ms: true }, `${path}.historyMs`),
+    outlierDetection: resolveOutlierOptions(given['outlierDetection'], `${path}.outlierDetection`),
   };
 }

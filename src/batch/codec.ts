@@ -134,6 +134,15 @@ export interface ParsedRequest {
   readonly maxReplyBytes: number;
 }
 
+/** 285 years: what a double counts to without a gap. A negative one that somebody wrote as int64 is far beyond (case D7). */
+export const MAX_TIMEOUT_US: number = Number.MAX_SAFE_INTEGER;
+
+function readTimeout(reader: Reader): number {
+  const timeoutUs = reader.varint();
+  if (timeoutUs > MAX_TIMEOUT_US) throw new WireError('timeout out of range');
+  return timeoutUs;
+}
+
 /** @throws WireError when the bytes are not a batch, or there are more than `maxItems` items. */
 export function decodeRequest(bytes: Buffer, maxItems: number): ParsedRequest {
   const reader = new Reader(bytes);
@@ -158,7 +167,7 @@ export function decodeRequest(bytes: Buffer, maxItems: number): ParsedRequest {
         const at = inner.varint();
         if (at === 0x08) id = inner.varint();
         else if (at === 0x12) request = inner.bytes();
-        else if (at === 0x18) timeoutUs = inner.varint();
+        else if (at === 0x18) timeoutUs = readTimeout(inner);
         else if (at === 0x22) {
           metadata ??= [];
           readEntry(inner, metadata);

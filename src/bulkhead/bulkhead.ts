@@ -1,12 +1,15 @@
 /**
  * Bulkhead: so many calls in flight, so many waiting, no more.
  *
- * - A newcomer never overtakes a waiter. Single calls among themselves: first come, first served; those and the calls of
- *   batches take turns ({@link FairQueue}).
+ * - A newcomer never overtakes a waiter of its own priority or of a higher one. Among equals, single calls are first come, first
+ *   served; those and the calls of batches take turns ({@link FairQueue}).
  * - A waiter hears exactly one of `granted` and `refused`, or nothing after `cancel`; it leaves at its time, not when reached (W2).
+ *   When the queue is full, a newcomer takes the place of the newest waiter of the lowest priority, if that is below its own.
+ * - Partitions: an idle share is lent, and its owner gets in at once all the same, over the slots until what is lent is back
+ *   (W5); slots that nobody is owed go to the highest priority, then to the partitions in turn.
  * - Every permit ('granted', or `granted()`) is given back by exactly one `release()`; that is its holder's duty.
  * - Leaving is O(1) from any place in the queue (W3), and all waiters share one timer.
- * - Source: Netflix concurrency-limits (gate), cockatiel (slots and queue).
+ * - Source: Netflix concurrency-limits (gate, partitions), cockatiel (slots and queue).
  *
  * @packageDocumentation
  */
@@ -14,38 +17,49 @@ import type { Clock } from '../clock.ts';
 import type { DeadlineHandle } from '../deadline/deadline-queue.ts';
 import { DeadlineQueue } from '../deadline/deadline-queue.ts';
 import { UsageError } from '../errors.ts';
-import { FairQueue, type Line, type Place } from './fair-queue.ts';
-import type { BulkheadOptions, BulkheadRules } from './options.ts';
-import { resolveBulkheadOptions } from './options.ts';
+import { checkedNumber } from '../input/checks.ts';
+import type { Line } from './fair-queue.ts';
+import { DEFAULT_RANK, type Lane, type Ranked } from './lane.ts';
+import { Lanes } from './lanes.ts';
+import type { BulkheadBy, BulkheadOptions, BulkheadRules } from './options.ts';
+import { COUNT, resolveBulkheadOptions } from './options.ts';
 
 /** A call that wants a slot. May wait in one bulkhead at a time. */
 export interface Waiter {
-  /** When it is no longer worth waiting, on `Clock.nowMs`; Infinity: never. Read once, by `acquire`. */
+  /** When it is no longer worth waiting, on `Clock.nowMs`; Infinity: never. Read once, when it must wait. */
   readonly deadlineMs: number;
-  /** What it came with, by identity: the batch that it is a call of. Undefined: it came alone. Read once, by `acquire`. */
+  /** What it came with, by identity: the batch that it is a call of. Undefined: it came alone. Read once, when it must wait. */
   readonly group?: object | undefined;
+  /** Priority, 0 (goes first) to 2. Default 1. Read once, when it must wait. */
+  readonly rank?: number;
+  /** Name of its partition. Read by `acquire` and by `release`, where there are partitions. */
+  readonly partition?: string | undefined;
   /** Its turn has come: it holds a permit from now on, even if this throws. */
   granted(): void;
-  /** It waited until its deadline or for `queueTimeoutMs`, and holds nothing. */
-  refused(why: 'timeout'): void;
+  /** It waited too long (`timeout`: until its deadline or for `queueTimeoutMs`) or had to make room (`evicted`), and holds nothing. */
+  refused(why: 'timeout' | 'evicted'): void;
   /** Its place in the queue, written by the bulkhead only. Declare it as undefined, so that the object keeps its shape. */
   ticket?: Ticket | undefined;
 }
 
 /** A place in the queue of a {@link Bulkhead}; opaque. Made only for calls that wait. */
-export class Ticket implements Place<Ticket> {
+export class Ticket implements Ranked<Ticket> {
   /** @internal */ readonly waiter: Waiter;
   /** @internal */ readonly bulkhead: Bulkhead;
   /** @internal */ readonly untilMs: number;
+  /** @internal */ readonly rank: number;
+  /** @internal */ readonly lane: Lane<Ticket>;
   /** @internal */ previous: Ticket | undefined;
   /** @internal */ next: Ticket | undefined;
   /** @internal */ line: Line<Ticket> | undefined;
   /** @internal */ expiry: DeadlineHandle<Ticket> | undefined;
 
-  constructor(waiter: Waiter, bulkhead: Bulkhead, untilMs: number) {
+  constructor(waiter: Waiter, bulkhead: Bulkhead, untilMs: number, lane: Lane<Ticket>) {
     this.waiter = waiter;
     this.bulkhead = bulkhead;
     this.untilMs = untilMs;
+    this.rank = waiter.rank ?? DEFAULT_RANK;
+    this.lane = lane;
   }
 }
 
@@ -56,13 +70,15 @@ export function createExpiries(clock: Clock): DeadlineQueue<Ticket> {
 
 /** Slots and a bounded queue. */
 export class Bulkhead {
+  /** What its partitions are told apart by. Undefined: there are none. */
+  readonly by: BulkheadBy | undefined;
   readonly #clock: Clock;
   readonly #expiries: DeadlineQueue<Ticket>;
   readonly #queueTimeoutMs: number;
+  readonly #lanes: Lanes<Ticket>;
   #slots: number;
   #queue: number;
   #inUse = 0;
-  readonly #waiters = new FairQueue<Ticket>();
   #granting = false;
 
   /**
@@ -71,21 +87,29 @@ export class Bulkhead {
    */
   constructor(options: BulkheadOptions, clock: Clock, expiries: DeadlineQueue<Ticket> = createExpiries(clock)) {
     const rules: BulkheadRules = resolveBulkheadOptions(options, 'bulkhead');
+    this.by = rules.partitions.size === 0 ? undefined : rules.by;
     this.#slots = rules.slots;
     this.#queue = rules.queue;
     this.#queueTimeoutMs = rules.queueTimeoutMs;
+    this.#lanes = new Lanes<Ticket>(rules.partitions);
+    this.#lanes.resize(rules.slots, rules.queue);
     this.#clock = clock;
     this.#expiries = expiries;
   }
 
-  /** Permits out. Above the slots only for a while after a shrink. */
+  /** Slots now. */
+  get slots(): number {
+    return this.#slots;
+  }
+
+  /** Permits out. Above the slots only for a while: after a shrink, or until lent slots are back. */
   get inUse(): number {
     return this.#inUse;
   }
 
   /** Calls that wait. */
   get waiting(): number {
-    return this.#waiters.size;
+    return this.#lanes.size;
   }
 
   /**
@@ -94,13 +118,19 @@ export class Bulkhead {
    * @throws UsageError when the waiter already waits.
    */
   acquire(waiter: Waiter): 'granted' | 'queued' | 'full' {
-    if (this.#inUse < this.#slots && this.#waiters.size === 0) {
+    const lane = this.#lanes.of(waiter);
+    if ((this.#inUse < this.#slots && this.#lanes.size === 0) || (lane.busy < lane.slots && lane.size === 0)) {
       this.#inUse++;
+      lane.busy++;
       return 'granted';
     }
     if (waiter.ticket !== undefined) throw new UsageError('Bulkhead.acquire: this waiter already waits');
-    if (this.#waiters.size >= this.#queue) return 'full';
-    this.#enqueue(waiter);
+    const room = this.#lanes.size < this.#queue || lane.size < lane.queue;
+    const evicted = room ? undefined : this.#lanes.lowestBelow(waiter.rank ?? DEFAULT_RANK, lane);
+    if (!room && evicted === undefined) return 'full';
+    if (evicted !== undefined) this.#remove(evicted);
+    this.#enqueue(waiter, lane);
+    if (evicted !== undefined) this.#call(evicted.waiter, 'evicted');
     return 'queued';
   }
 
@@ -110,41 +140,48 @@ export class Bulkhead {
     if (ticket?.bulkhead === this) this.#remove(ticket);
   }
 
-  /** Gives one permit back, and passes it on to the waiter whose turn it is. @throws UsageError when none is out: a double release. */
-  release(): void {
-    if (this.#inUse === 0) throw new UsageError('Bulkhead.release: no permit is out; it was released twice');
+  /**
+   * Gives one permit back, and passes it on to the waiter whose turn it is.
+   *
+   * @param holder - Who held it; needed where there are partitions.
+   * @throws UsageError when none is out: a double release.
+   */
+  release(holder?: Pick<Waiter, 'partition'>): void {
+    const lane = this.#lanes.of(holder);
+    if (lane.busy === 0) throw new UsageError('Bulkhead.release: no permit is out; it was released twice');
     this.#inUse--;
-    if (this.#waiters.size > 0) this.#grant();
+    lane.busy--;
+    if (this.#lanes.size > 0) this.#grant();
   }
 
   /**
    * Changes the size. Permits that are out stay out, and whoever waits goes on waiting: a smaller bulkhead only takes
    * fewer from now on. @throws ConfigError on a bad number.
    */
-  resize(slots: number, queue: number): void {
-    const rules = resolveBulkheadOptions({ slots, queue }, 'bulkhead');
-    this.#slots = rules.slots;
-    this.#queue = rules.queue;
+  resize(slots: number, queue: number = this.#queue): void {
+    this.#slots = checkedNumber(slots, 0, COUNT, 'bulkhead.slots');
+    this.#queue = checkedNumber(queue, 0, COUNT, 'bulkhead.queue');
+    this.#lanes.resize(slots, queue);
     this.#grant();
   }
 
   /** @internal The time of a waiter is over. */
   expire(ticket: Ticket): void {
     this.#remove(ticket);
-    this.#call(ticket.waiter, false);
+    this.#call(ticket.waiter, 'timeout');
   }
 
-  #enqueue(waiter: Waiter): void {
+  #enqueue(waiter: Waiter, lane: Lane<Ticket>): void {
     const queueEndMs =
       this.#queueTimeoutMs === Number.POSITIVE_INFINITY ? this.#queueTimeoutMs : this.#clock.nowMs() + this.#queueTimeoutMs;
-    const ticket = new Ticket(waiter, this, Math.min(waiter.deadlineMs, queueEndMs));
+    const ticket = new Ticket(waiter, this, Math.min(waiter.deadlineMs, queueEndMs), lane);
     if (ticket.untilMs !== Number.POSITIVE_INFINITY) ticket.expiry = this.#expiries.add(ticket, ticket.untilMs);
     waiter.ticket = ticket;
-    this.#waiters.push(ticket, waiter.group);
+    this.#lanes.push(ticket, waiter.group);
   }
 
   #remove(ticket: Ticket): void {
-    this.#waiters.remove(ticket);
+    this.#lanes.remove(ticket);
     this.#forget(ticket);
   }
 
@@ -157,23 +194,26 @@ export class Bulkhead {
   #grant(): void {
     if (this.#granting) return;
     this.#granting = true;
-    while (this.#inUse < this.#slots) {
-      const ticket = this.#waiters.shift();
+    for (;;) {
+      const ticket = this.#lanes.shift(this.#inUse < this.#slots);
       if (ticket === undefined) break;
       this.#forget(ticket);
       // Its timer may be late (a busy event loop); a call past its deadline must not start (D6).
       const inTime = ticket.untilMs === Number.POSITIVE_INFINITY || ticket.untilMs > this.#clock.nowMs();
-      if (inTime) this.#inUse++;
-      this.#call(ticket.waiter, inTime);
+      if (inTime) {
+        this.#inUse++;
+        ticket.lane.busy++;
+      }
+      this.#call(ticket.waiter, inTime ? 'granted' : 'timeout');
     }
     this.#granting = false;
   }
 
   /** A waiter that throws must not break the call that released the slot, nor the waiters behind it: its error surfaces on its own. */
-  #call(waiter: Waiter, granted: boolean): void {
+  #call(waiter: Waiter, what: 'granted' | 'timeout' | 'evicted'): void {
     try {
-      if (granted) waiter.granted();
-      else waiter.refused('timeout');
+      if (what === 'granted') waiter.granted();
+      else waiter.refused(what);
     } catch (error) {
       this.#clock.endOfTurn(() => {
         throw error;

@@ -45,6 +45,11 @@ export class FairQueue<T extends Place<T>> {
     return this.#size;
   }
 
+  /** The latest of its line: of the group whose turn is farthest off, else of those that came alone. It stays where it is. */
+  get newest(): T | undefined {
+    return this.#last?.last ?? this.#alone.last;
+  }
+
   /** Puts one at the end of its line. `group`: by identity; undefined: it came alone. */
   push(one: T, group: object | undefined): void {
     const line = group === undefined ? this.#alone : this.#lineOf(group);

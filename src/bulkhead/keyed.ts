@@ -1,74 +1,75 @@
 /**
- * A bulkhead of its own for each method, so that a noisy one fills only its own slots.
+ * A bulkhead of its own for each method, or each method and tenant, so that a noisy one fills only its own slots.
  *
  * @packageDocumentation
  */
 import type { Clock } from '../clock.ts';
 import type { DeadlineQueue } from '../deadline/deadline-queue.ts';
+import { BoundedKeys } from './bounded-keys.ts';
 import type { Ticket } from './bulkhead.ts';
 import { Bulkhead, createExpiries } from './bulkhead.ts';
 import type { BulkheadOptions } from './options.ts';
 
-/** Methods with a bulkhead of their own, at most. */
+/** Bulkheads at most. */
 const MAX_KEYS = 10_000;
-/** How many bulkheads are looked at to find an idle one, which keeps `for` O(1). */
-const LOOK_AT = 8;
 
-/**
- * Bulkheads by method, all on one timer. Bounded: when all keys are taken, an idle bulkhead makes room (it holds no state);
- * if those at hand are all busy, the newcomer shares one bulkhead with other newcomers until there is room.
- */
-export class KeyedBulkheads {
+/** What a call has of interest here. */
+interface Called {
+  readonly method: string;
+}
+
+/** Bulkheads by method, all on one timer, and bounded: an idle bulkhead holds no state, so it can make room for another. */
+export class KeyedBulkheads<Call extends Called = Called> {
   readonly #optionsFor: (method: string) => BulkheadOptions | undefined;
   readonly #clock: Clock;
-  readonly #maxKeys: number;
+  readonly #tenantOf: (call: Call) => string | undefined;
   readonly #expiries: DeadlineQueue<Ticket>;
-  readonly #byMethod = new Map<string, Bulkhead>();
-  #shared: Bulkhead | undefined;
+  readonly #bulkheads: BoundedKeys<Bulkhead>;
 
   /**
    * @param optionsFor - Undefined: the method has no limit.
+   * @param tenantOf - Asked where the options say `by: 'tenant'` without partitions: then each tenant has a bulkhead of its own.
    * @param maxKeys - Whole number >= 1. @defaultValue 10000
    */
-  constructor(optionsFor: (method: string) => BulkheadOptions | undefined, clock: Clock, maxKeys: number = MAX_KEYS) {
+  constructor(
+    optionsFor: (method: string) => BulkheadOptions | undefined,
+    clock: Clock,
+    tenantOf: (call: Call) => string | undefined = () => undefined,
+    maxKeys: number = MAX_KEYS,
+  ) {
     this.#optionsFor = optionsFor;
     this.#clock = clock;
-    this.#maxKeys = maxKeys;
+    this.#tenantOf = tenantOf;
     this.#expiries = createExpiries(clock);
+    this.#bulkheads = new BoundedKeys((bulkhead) => bulkhead.inUse === 0 && bulkhead.waiting === 0, maxKeys);
   }
 
-  /** Methods that have a bulkhead now. */
+  /** Bulkheads there are now. */
   get size(): number {
-    return this.#byMethod.size;
+    return this.#bulkheads.size;
+  }
+
+  /** Whether a method has a limit. */
+  limits(method: string): boolean {
+    return this.#optionsFor(method) !== undefined;
   }
 
   /**
-   * The bulkhead of a method; undefined: no limit. Ask for every call and release on the object you acquired from: an idle
+   * The bulkhead of a call; undefined: no limit. Ask for every call and release on the object you acquired from: an idle
    * bulkhead may be replaced. @throws ConfigError on bad options.
    */
-  for(method: string): Bulkhead | undefined {
-    const known = this.#byMethod.get(method);
+  for(call: Call): Bulkhead | undefined {
+    const known = this.#bulkheads.get(call.method);
     if (known !== undefined) return known;
-    const options = this.#optionsFor(method);
+    const options = this.#optionsFor(call.method);
     if (options === undefined) return undefined;
-    if (this.#byMethod.size >= this.#maxKeys && !this.#makeRoom()) {
-      this.#shared ??= new Bulkhead(options, this.#clock, this.#expiries);
-      return this.#shared;
-    }
-    const fresh = new Bulkhead(options, this.#clock, this.#expiries);
-    this.#byMethod.set(method, fresh);
-    return fresh;
+    if (options.by !== 'tenant' || options.partitions !== undefined) return this.#add(call.method, options);
+    // A method's path has no line break, a tenant's name is printable: no two pairs have one key.
+    const key = `${call.method}\n${this.#tenantOf(call) ?? ''}`;
+    return this.#bulkheads.get(key) ?? this.#add(key, options);
   }
 
-  /** Drops an idle bulkhead out of the eight longest in the map; busy ones go to the back. */
-  #makeRoom(): boolean {
-    let looked = 0;
-    for (const [method, bulkhead] of this.#byMethod) {
-      this.#byMethod.delete(method);
-      if (bulkhead.inUse === 0 && bulkhead.waiting === 0) return true;
-      this.#byMethod.set(method, bulkhead);
-      if (++looked >= LOOK_AT || looked >= this.#byMethod.size) return false;
-    }
-    return false;
+  #add(key: string, options: BulkheadOptions): Bulkhead {
+    return this.#bulkheads.add(key, () => new Bulkhead(options, this.#clock, this.#expiries));
   }
 }

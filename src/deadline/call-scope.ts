@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Priority } from '../call.ts';
 
 /** A client call made while serving. */
 export interface Child {
@@ -11,15 +12,40 @@ export interface Child {
   parentCancelled(): void;
 }
 
+/** What a call says of itself besides its deadline. */
+export interface CallTraits {
+  /** Undefined: it did not say, or is not believed. */
+  readonly priority: Priority | undefined;
+  /** Undefined: it did not say, or is not believed. */
+  readonly tenant: string | undefined;
+  /** How many attempts were made before this one (`grpc-previous-rpc-attempts`), 0 to 100. */
+  readonly attempt: number;
+}
+
+/** A first attempt that says nothing of itself. */
+export const NO_TRAITS: CallTraits = Object.freeze({ priority: undefined, tenant: undefined, attempt: 0 });
+
 /** One call being served. */
-export class CallScope {
+export class CallScope implements CallTraits {
   /** On `Clock.nowMs`; `Infinity`: none. */
   readonly deadlineMs: number;
+  readonly traits: CallTraits;
   readonly #children = new Set<Child>();
   #answered = false;
 
-  constructor(deadlineMs: number) {
+  constructor(deadlineMs: number, traits: CallTraits = NO_TRAITS) {
     this.deadlineMs = deadlineMs;
+    this.traits = traits;
+  }
+
+  get priority(): Priority | undefined {
+    return this.traits.priority;
+  }
+  get tenant(): string | undefined {
+    return this.traits.tenant;
+  }
+  get attempt(): number {
+    return this.traits.attempt;
   }
 
   /** False once the call is answered or cancelled: what its handler does after that is work of its own. */
@@ -48,3 +74,8 @@ export class CallScope {
 
 /** The call being served here, if any. */
 export const currentScope: AsyncLocalStorage<CallScope> = new AsyncLocalStorage<CallScope>();
+
+/** What the call being served here says of itself; undefined outside of handlers. Priority and tenant need `server.trustTraits`. */
+export function servedTraits(): CallTraits | undefined {
+  return currentScope.getStore()?.traits;
+}

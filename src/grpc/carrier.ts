@@ -6,7 +6,7 @@
 import { Metadata, type StatusObject } from '@grpc/grpc-js';
 import type { EndpointLoad } from '../balance/book.ts';
 import { decodeReply, encodeRequest, type ParsedReply, type WireResult } from '../batch/codec.ts';
-import { Code } from '../call.ts';
+import { Code, isBusy } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { AMBIGUOUS_KEY, UNPROCESSED_KEY } from '../errors.ts';
 import type { CarrierSpan } from '../observe/carrier-span.ts';
@@ -144,7 +144,7 @@ export class Carrier implements CallListener, Conveyor {
     }
     this.#items[result.id] = undefined;
     this.#left--;
-    this.#endpoint?.ended(nowMs, nowMs - this.#sentMs, isDropped(result.code));
+    this.#endpoint?.ended(nowMs, nowMs - this.#sentMs, isDropped(result.code), isBusy(result.code));
     guarded(() => {
       item.wasSent();
       item.answered(result, this.#headers);

@@ -64,6 +64,8 @@ export interface Door {
   foreignBelow?: boolean | undefined;
   /** Most bytes of a message that this client takes. Default 4 MiB, grpc-js's own. */
   readonly maxReplyBytes?: number;
+  /** Bytes of messages that retry keeps now, over all calls of the client. */
+  keptBytes?: number;
   /** Has `fn` called when the client closes the channel. */
   readonly onClose?: (fn: () => void) => void;
   /** Rules of this client alone, where it brought a service config; they stand below the mesh's policy. */
@@ -87,10 +89,20 @@ export interface AttemptContext {
    * was made in (resolving-call.ts), and then nobody ever ends that.
    */
   over: boolean;
+  /** Who has its deadline, where grpc-js was given none. The picker writes the time left. */
+  timed?: Timed | undefined;
+  /** True once its time was over before it was answered. The endpoint knows of it then; how the stream ends says nothing more. */
+  timedOut?: boolean;
   /** A stream: how long it lasts says nothing about the endpoint. */
   readonly streaming: boolean;
   /** Behaviours that have already handled the call at another door of the same client; several names are joined by `+`. */
   behaviours: readonly string[];
+}
+
+/** Has a deadline. */
+export interface Timed {
+  /** Time left in ms; not above 0: it is over. */
+  leftMs(): number;
 }
 
 /** What is known about a call when it starts. One object per call; `attempt` has one per attempt. */
@@ -131,7 +143,18 @@ export type ClientInterceptor = (info: CallInfo, next: NextClientCall) => Client
 
 /** A fresh context for one attempt. */
 export function attemptContext({ pin, avoid, counted = false, streaming = false }: AttemptWishes = NO_WISHES): AttemptContext {
-  return { pin, avoid, counted, picked: '', started: false, over: false, streaming, behaviours: NO_BEHAVIOURS };
+  return {
+    pin,
+    avoid,
+    counted,
+    streaming,
+    picked: '',
+    started: false,
+    over: false,
+    timed: undefined,
+    timedOut: false,
+    behaviours: NO_BEHAVIOURS,
+  };
 }
 
 /** What an attempt may want from the start. */

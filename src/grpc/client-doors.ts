@@ -13,6 +13,7 @@ import {
   connectivityState,
   type Interceptor,
 } from '@grpc/grpc-js';
+import type { ConnectionState } from '../balance/book.ts';
 import { Endpoints } from '../balance/endpoints.ts';
 import { resolveBalanceOptions } from '../balance/options.ts';
 import { Code } from '../call.ts';
@@ -23,6 +24,7 @@ import type { MethodPolicy, Policy } from '../policy/policy.gen.ts';
 import { PolicyTable } from '../policy/resolve.ts';
 import { importServiceConfig } from '../policy/service-config.ts';
 import type { Random } from '../random.ts';
+import type { ResetBudget } from '../resets/reset-budget.ts';
 import { createRawChannel, describeCalls, MeshChannel, RawChannel } from './channel-door.ts';
 import type { ClientInterceptor, Door } from './client-call.ts';
 import { resolveWrapOptions, wrapClient } from './client-door.ts';
@@ -30,6 +32,7 @@ import type { WrapOptions, WrappedClient } from './client-door-types.ts';
 import { asInterceptor, DOOR, type PlacedBehaviour } from './interceptor-door.ts';
 import { localStatus, RefusedCall } from './refuse.ts';
 import { prepareChannelOptions } from './service-config.ts';
+import { soften } from './soft-call.ts';
 
 export interface ClientDoorsOptions {
   readonly table: PolicyTable;
@@ -38,6 +41,8 @@ export interface ClientDoorsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly warn: (line: string) => void;
+  /** How often streams may be reset. */
+  readonly resets: ResetBudget;
 }
 
 /** grpc-js keeps its channel factory and transformer under plain names; google-gax passes on only prefixed ones. */
@@ -51,6 +56,19 @@ const NOT_WRAPPABLE =
   'mesh.wrap() takes a client on a channel of this mesh: new Greeter(target, credentials, mesh.client()), or { channelOverride: mesh.channel(target, credentials) }';
 const TRANSFORMED = 'mesh.wrap(): this client has a callInvocationTransformer, which its calls would pass by: leave one of the two out';
 const NOT_NONE = "mesh.wrap(): this client was made with interceptors, but { interceptors: 'none' } says that it has none: give the list";
+
+/** What an endpoint shows of itself. */
+interface DoorEndpoint {
+  readonly address: string;
+  readonly ready: boolean;
+  readonly state: ConnectionState;
+  readonly rebuilds: number;
+  readonly inFlight: number;
+  readonly latencyMs: number;
+  readonly ejected: boolean;
+  readonly ejections: number;
+  readonly dropShare: number;
+}
 
 interface Made {
   readonly channel: ChannelInterface;
@@ -121,7 +139,7 @@ export class ClientDoors {
     return [asInterceptor({ ...stack, intercept }, clock)];
   }
 
-  endpoints(): Record<string, { address: string; ready: boolean; inFlight: number; latencyMs: number }[]> {
+  endpoints(): Record<string, DoorEndpoint[]> {
     const nowMs = this.#options.clock.nowMs();
     const byTarget: ReturnType<ClientDoors['endpoints']> = {};
     for (const { door } of this.#made) {
@@ -130,8 +148,13 @@ export class ClientDoors {
         byTarget[door.target]?.push({
           address: endpoint.address,
           ready: endpoint.ready,
+          state: endpoint.state,
+          rebuilds: endpoint.rebuilds,
           inFlight: endpoint.inFlight,
           latencyMs: endpoint.latencyMs(nowMs),
+          ejected: endpoint.ejected,
+          ejections: endpoint.ejections,
+          dropShare: endpoint.dropShare(nowMs),
         });
       }
     }
@@ -160,18 +183,22 @@ export class ClientDoors {
     for (const made of this.#made) if (made.channel.getConnectivityState(false) === connectivityState.SHUTDOWN) this.#made.delete(made);
     const options = withoutOurs(given);
     const rules = this.#importRules(options, policy);
-    const book = new Endpoints(resolveBalanceOptions({ decayMs: table.balance.decayMs }, 'policy.balance'), clock, random);
-    const prepared = prepareChannelOptions(options, book, table.balance.policy === 'off' ? 'off' : 'peak_ewma');
+    const { decayMs, outlierDetection } = table.balance;
+    const book = new Endpoints(resolveBalanceOptions({ decayMs, outlierDetection }, 'policy.balance'), clock, random);
+    const settings = { rules: table.endpoints, clock, random };
+    const prepared = prepareChannelOptions(options, book, table.balance.policy === 'off' ? 'off' : 'peak_ewma', 'take', settings);
     if (prepared.reason !== undefined && table.balance.explicit && table.balance.policy !== 'off')
       warn(`policy.balance is not in force: ${prepared.reason}`);
     const channel = createRawChannel(target, credentials, prepared.options);
+    const onClose = beforeClose(channel);
+    if (prepared.ours) onClose(soften(channel, book, this.#options.resets, clock));
     const door = {
       kind,
       target,
       channel: new RawChannel(channel, clock),
       book: prepared.ours ? book : undefined,
       rules,
-      onClose: beforeClose(channel),
+      onClose,
       maxReplyBytes: receiveLimit(prepared.options),
     };
     return { channel, door };

@@ -71,6 +71,11 @@ export class CoalescedCall extends WaitingCall implements CallListener, Tunneled
   protected override lateReason(waited: boolean): string {
     return waited ? 'client.coalesce/deadline-in-queue' : 'client.coalesce/deadline';
   }
+  override expire(): void {
+    // It is out: the endpoint took too long.
+    if (this.live && this.#conveyor !== undefined) this.info.door.book?.timedOut?.(this.#peer);
+    super.expire();
+  }
   protected override openPlain(): ClientCall {
     this.#conveyor = undefined;
     this.#coalescer.asksForCapability(this.sentMetadata);

@@ -217,7 +217,7 @@ export class ChannelCoalescer implements CoalescerHome, CoalesceChannel {
       first.goAlone();
       return;
     }
-    const endpoint = this.#door.book?.pick();
+    const endpoint = this.#door.book?.pick(undefined, items.length);
     const address = endpoint?.address ?? WHOLE_CHANNEL;
     const capability =
       this.#door.book !== undefined && endpoint === undefined ? undefined : this.#peers.capability(address, first.info.method);

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { Metadata, type StatusObject } from '@grpc/grpc-js';
-import type { WireItem, WireResult } from '../batch/codec.ts';
+import { MAX_TIMEOUT_US, type WireItem, type WireResult } from '../batch/codec.ts';
 import { Code } from '../call.ts';
 import { AMBIGUOUS_KEY } from '../errors.ts';
 import type { BatchForm } from '../observe/batch-metrics.ts';
@@ -43,7 +43,8 @@ export interface CarriedItem extends WireItem {
 export function stampTimeouts(items: readonly CarriedItem[], nowMs: number): void {
   for (const item of items) {
     const { deadlineMs } = item;
-    item.timeoutUs = deadlineMs === Number.POSITIVE_INFINITY ? 0 : Math.max(1, Math.ceil((deadlineMs - nowMs) * 1000));
+    if (deadlineMs === Number.POSITIVE_INFINITY) item.timeoutUs = 0;
+    else item.timeoutUs = Math.min(MAX_TIMEOUT_US, Math.max(1, Math.ceil((deadlineMs - nowMs) * 1000)));
   }
 }
 

@@ -9,8 +9,9 @@
 import { experimental, Metadata, type MetadataOptions, type StatusObject } from '@grpc/grpc-js';
 import type { Endpoint } from '../balance/endpoint.ts';
 import type { Endpoints } from '../balance/endpoints.ts';
-import { Code, outcomeOf } from '../call.ts';
+import { Code, isBusy, outcomeOf } from '../call.ts';
 import type { Clock } from '../clock.ts';
+import { TIMEOUT_KEY, timeoutText } from '../deadline/wire-timeout.ts';
 import { REASON_KEY, UNPROCESSED_KEY } from '../errors.ts';
 import type { AttemptContext } from './client-call.ts';
 
@@ -30,7 +31,7 @@ export function attemptOf(metadata: Metadata): AttemptContext | undefined {
 
 /** How the picker reaches the connection of an endpoint. */
 export interface Connections {
-  leafAt(address: string): experimental.LeafLoadBalancer | undefined;
+  leafAt(address: string): { getPicker(): experimental.Picker } | undefined;
 }
 
 /** Chooses an endpoint for each call while at least one is ready. */
@@ -56,12 +57,19 @@ export class BookPicker implements experimental.Picker {
     if (endpoint?.ready !== true) return dropPinned(pin);
     if (!attempt.counted) endpoint.reserve();
     const result = this.#pickEndpoint(endpoint, attempt, args);
-    return result.pickResultType === experimental.PickResultType.COMPLETE ? result : dropPinned(pin);
+    return result === LATE || result.pickResultType === experimental.PickResultType.COMPLETE ? result : dropPinned(pin);
   }
   #pickEndpoint(endpoint: Endpoint, attempt: AttemptContext | undefined, args: experimental.PickArgs): experimental.PickResult {
     const result = this.#connections.leafAt(endpoint.address)?.getPicker().pick(args) ?? QUEUE;
     if (result.pickResultType !== experimental.PickResultType.COMPLETE) return result;
-    if (attempt !== undefined) attempt.picked = endpoint.address;
+    if (attempt !== undefined) {
+      attempt.picked = endpoint.address;
+      if (attempt.timed !== undefined) {
+        const leftMs = attempt.timed.leftMs();
+        if (leftMs <= 0) return LATE;
+        args.metadata.set(TIMEOUT_KEY, timeoutText(leftMs));
+      }
+    }
     return new PickedCall(result, endpoint, attempt, this.#clock);
   }
 }
@@ -99,6 +107,12 @@ const OVER: experimental.PickResult = {
   onCallEnded: null,
 };
 
+/** For a call whose time is over: its handler shall not run. */
+const LATE: experimental.PickResult = {
+  ...OVER,
+  status: { code: Code.DEADLINE_EXCEEDED, details: 'Deadline exceeded', metadata: new Metadata() },
+};
+
 /** Never queued: who pinned it has other endpoints to go to. DROP, because grpc-js must not retry it either. */
 function dropPinned(pin: string): experimental.PickResult {
   const metadata = new Metadata();
@@ -134,11 +148,13 @@ class PickedCall implements experimental.PickResult {
       inner.onCallEnded?.(code, details, trailers);
       if (!counted) return;
       counted = false;
-      const outcome = outcomeOf(code);
+      // How long a stream lasts says nothing, so neither does its deadline.
+      const expired = streaming && code === Code.DEADLINE_EXCEEDED;
+      const outcome = attempt?.timedOut === true || expired ? 'ignored' : outcomeOf(code);
       const nowMs = clock.nowMs();
       const dropped = outcome === 'dropped';
       if (streaming) endpoint.endedStream(nowMs, outcome === 'ignored' ? undefined : dropped);
-      else endpoint.ended(nowMs, outcome === 'ignored' ? undefined : nowMs - startedMs, dropped);
+      else endpoint.ended(nowMs, outcome === 'ignored' ? undefined : nowMs - startedMs, dropped, isBusy(code));
     };
   }
 }

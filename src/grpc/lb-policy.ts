@@ -2,17 +2,26 @@
  * The LB policy `inmesh_peak_ewma` for grpc-js: it connects to every address, publishes them in an endpoint book and lets the
  * book choose.
  *
- * States, errors and re-resolution are those of grpc-js's `round_robin`; unlike it, connections and statistics outlive a name
- * resolution that brings the same addresses again.
+ * States and errors are those of grpc-js's `round_robin`. Unlike it, connections and statistics outlive a name resolution that
+ * brings the same addresses again; names are resolved again and again while there are calls; and connections are watched, those
+ * that are made and those that have fallen silent (`src/endpoints`).
  *
  * @packageDocumentation
  */
 import { type ChannelOptions, experimental, connectivityState as State } from '@grpc/grpc-js';
+import type { ConnectionState } from '../balance/book.ts';
 import { Endpoints, isEndpoints } from '../balance/endpoints.ts';
 import { type BalanceOptions, type BalanceRules, resolveBalanceOptions } from '../balance/options.ts';
 import { type CancelTimer, type Clock, systemClock } from '../clock.ts';
+import { AddressHold } from '../endpoints/address-hold.ts';
+import type { EndpointRules } from '../endpoints/options.ts';
+import { Refresh } from '../endpoints/refresh.ts';
+import { Rounds } from '../endpoints/rounds.ts';
 import { systemRandom } from '../random.ts';
+import type { Connection } from './lb-connection.ts';
 import { BookPicker, type Connections, UnreadyPicker } from './lb-picker.ts';
+import { settingsOf } from './lb-settings.ts';
+import { Slot } from './lb-slot.ts';
 
 export { attemptOf, withAttempt } from './lb-picker.ts';
 
@@ -56,17 +65,31 @@ export class PeakEwmaConfig implements experimental.TypedLoadBalancingConfig {
   }
 }
 
+const NAMES = {
+  [State.IDLE]: 'connecting', // it is opened again at once
+  [State.CONNECTING]: 'connecting',
+  [State.READY]: 'ready',
+  [State.TRANSIENT_FAILURE]: 'failing',
+  [State.SHUTDOWN]: 'failing',
+} as const satisfies Record<State, ConnectionState>;
+
+/** Connections tried beside silent ones at a time, over all endpoints. */
+const MAX_TRIES = 8;
+
 /** One instance per channel, made by grpc-js; a channel that was idle gets a new one. */
 export class PeakEwmaBalancer implements experimental.LoadBalancer, Connections {
   readonly #helper: experimental.ChannelControlHelper;
-  readonly #clock: Clock = systemClock;
-  readonly #leaves = new Map<string, experimental.LeafLoadBalancer>();
-  #book: Endpoints | undefined;
+  readonly #slots = new Map<string, Slot>();
+  #running: Running | undefined;
   #paused = false;
   #lastError = 'none';
   #wasReady = false;
   /** Running while calls wait for the first endpoint to come back. */
   #grace: CancelTimer | undefined;
+  /** Running while connections are held for addresses that have gone. */
+  #holding: CancelTimer | undefined;
+  /** The addresses in the book. */
+  #members: readonly string[] = [];
 
   constructor(helper: experimental.ChannelControlHelper) {
     this.#helper = helper;
@@ -79,89 +102,162 @@ export class PeakEwmaBalancer implements experimental.LoadBalancer, Connections 
   ): boolean {
     if (!(config instanceof PeakEwmaConfig)) return false;
     if (!endpoints.ok) {
+      this.#running?.refresh.answered(this.#running.clock.nowMs(), false);
       // What was resolved before is still the best there is.
-      if (this.#leaves.size === 0) this.#fail(new experimental.UnavailablePicker(endpoints.error), endpoints.error.details);
+      if (this.#slots.size === 0) this.#fail(new experimental.UnavailablePicker(endpoints.error), endpoints.error.details);
       return true;
     }
-    this.#book ??= this.#bookOf(options, config.rules);
+    this.#running ??= this.#begin(options, config.rules);
+    const { refresh, hold, clock } = this.#running;
+    const nowMs = clock.nowMs();
+    refresh.answered(nowMs, true);
+    const wanted = new Map(endpoints.value.map((endpoint) => [addressOf(endpoint), endpoint]));
+    if (!hold.update(wanted.keys(), nowMs, (address) => this.#slots.get(address)?.state === State.READY)) return false;
     this.#paused = true;
-    this.#replaceLeaves(this.#book, endpoints.value, options, resolutionNote);
+    this.#openSlots(this.#running, wanted, options, resolutionNote);
     this.#paused = false;
-    if (this.#leaves.size === 0) this.#lastError = `No addresses resolved. Resolution note: ${resolutionNote}`;
+    if (this.#slots.size === 0) this.#lastError = `No addresses resolved. Resolution note: ${resolutionNote}`;
     this.#report();
+    this.#letGo();
     return true;
   }
-  leafAt(address: string): experimental.LeafLoadBalancer | undefined {
-    return this.#leaves.get(address);
+  leafAt(address: string): Connection | undefined {
+    return this.#slots.get(address)?.connection;
   }
   exitIdle(): void {
-    for (const leaf of this.#leaves.values()) if (leaf.getConnectivityState() === State.IDLE) leaf.exitIdle();
+    for (const address of this.#running?.hold.listed ?? []) this.#slots.get(address)?.exitIdle();
   }
   resetBackoff(): void {
     // Connections back off by themselves; like round_robin, this policy adds nothing to that.
   }
   destroy(): void {
     this.#paused = true;
-    for (const leaf of this.#leaves.values()) leaf.destroy();
-    this.#leaves.clear();
+    this.#running?.rounds.stop();
+    for (const slot of this.#slots.values()) slot.destroy();
+    this.#slots.clear();
     this.#endGrace();
-    this.#book?.release(this);
+    this.#holding?.();
+    this.#running?.book.release(this);
   }
   getTypeName(): string {
     return PEAK_EWMA;
   }
 
+  #begin(options: ChannelOptions, balance: BalanceRules): Running {
+    const { rules, clock, random } = settingsOf(options);
+    const rounds = new Rounds({ busy: () => this.#busy(), round: (nowMs, late) => this.#round(nowMs, late) }, clock);
+    const refresh = new Refresh(rules.refreshMs, random);
+    return { rules, clock, rounds, refresh, hold: new AddressHold(rules.holdMs), book: this.#bookOf(options, balance, clock) };
+  }
   /** The channel's own book; if it brought none, or one that another channel uses, a private one. */
-  #bookOf(options: ChannelOptions, rules: BalanceRules): Endpoints {
+  #bookOf(options: ChannelOptions, rules: BalanceRules, clock: Clock): Endpoints {
     const given: unknown = options[BOOK_OPTION];
     if (isEndpoints(given) && given.claim(this)) return given;
-    const own = new Endpoints(rules, this.#clock, systemRandom);
+    const own = new Endpoints(rules, clock, systemRandom);
     own.claim(this);
     return own;
   }
-  #replaceLeaves(book: Endpoints, endpoints: readonly experimental.Endpoint[], options: ChannelOptions, note: string): void {
-    const wanted = new Map(endpoints.map((endpoint) => [addressOf(endpoint), endpoint]));
-    book.update(wanted.keys());
-    for (const [address, leaf] of this.#leaves) {
-      if (wanted.has(address)) continue;
-      this.#leaves.delete(address);
-      leaf.destroy();
-    }
+  #openSlots(
+    { clock, rules, rounds }: Running,
+    wanted: ReadonlyMap<string, experimental.Endpoint>,
+    options: ChannelOptions,
+    note: string,
+  ): void {
     for (const [address, endpoint] of wanted) {
-      if (this.#leaves.has(address)) continue;
-      const helper = experimental.createChildChannelControlHelper(this.#helper, {
-        updateState: (state, _picker, errorMessage) => this.#leafChanged(address, state, errorMessage),
+      if (this.#slots.has(address)) continue;
+      const slot = new Slot(address, endpoint, {
+        ...{ helper: this.#helper, options, note, clock, connectTimeoutMs: rules.connectTimeoutMs },
+        picked: () => rounds.used(),
+        changed: (changed, state, error) => this.#slotChanged(changed, state, error),
+        rebuilt: (rebuilt) => this.#rebuilt(rebuilt),
+        mayTry: () => [...this.#slots.values()].filter(({ trying }) => trying).length < MAX_TRIES,
       });
-      const leaf = new experimental.LeafLoadBalancer(endpoint, helper, options, note);
-      this.#leaves.set(address, leaf);
-      leaf.startConnecting();
+      this.#slots.set(address, slot);
+      slot.start();
     }
   }
-  #leafChanged(address: string, state: State, errorMessage: string | null): void {
-    if (errorMessage !== null) this.#lastError = errorMessage;
-    if (this.#book?.find(address)?.ready === true && state !== State.READY) this.#helper.requestReresolution();
+  #slotChanged({ address }: Slot, state: State, error: string | null): void {
+    const running = this.#running;
+    if (running === undefined || !this.#slots.has(address)) return;
+    if (error !== null) this.#lastError = error;
+    if (running.book.find(address)?.ready === true && state !== State.READY) this.#helper.requestReresolution();
+    if (state !== State.READY) running.hold.drop(address);
     this.#report();
+    this.#letGo();
   }
-  /** Publishes readiness and tells the channel the state of the whole: the best one that an endpoint is in. */
+  /** What was opened on the old connection (tunnels) is to move. A host that is not there any more may have another address. */
+  #rebuilt({ address }: Slot): void {
+    const endpoint = this.#running?.book.find(address);
+    if (endpoint !== undefined) endpoint.rebuilds++;
+    this.#running?.book.setReady(address, false);
+    this.#helper.requestReresolution();
+  }
+  #busy(): boolean {
+    for (const { connection } of this.#slots.values()) if (connection.inFlight > 0) return true;
+    return false;
+  }
+  #round(nowMs: number, late: boolean): void {
+    const running = this.#running;
+    if (running === undefined) return;
+    if (running.refresh.due(nowMs)) this.#helper.requestReresolution();
+    // What came in while this process was held up has not been read yet.
+    if (late || !running.rules.rebuild) return;
+    for (const [address, slot] of this.#slots) {
+      const endpoint = running.book.find(address);
+      if (endpoint === undefined) continue;
+      const ejected = endpoint.health.ejectedFor === 'silence';
+      slot.check({ silentMs: endpoint.silentForMs(nowMs), latencyMs: endpoint.latencyMs(nowMs), ejected }, endpoint.answeredAtMs, nowMs);
+    }
+  }
+  /** Closes what is neither listed nor held. */
+  #letGo(): void {
+    const running = this.#running;
+    if (running === undefined) return;
+    const { hold, clock } = running;
+    this.#holding?.();
+    this.#holding = undefined;
+    // While nothing that is listed can be used, what is held can.
+    if (hold.holding && this.#anyReady(hold.listed)) {
+      const nextMs = hold.expire(clock.nowMs());
+      if (nextMs !== undefined) this.#holding = clock.setTimer(() => this.#letGo(), nextMs);
+    }
+    const kept = new Set([...hold.listed, ...hold.held]);
+    for (const [address, slot] of this.#slots) {
+      if (kept.has(address)) continue;
+      this.#slots.delete(address);
+      slot.destroy();
+    }
+  }
+  #anyReady(addresses: Iterable<string>): boolean {
+    for (const address of addresses) if (this.#slots.get(address)?.state === State.READY) return true;
+    return false;
+  }
+  /** Publishes addresses and readiness and tells the channel the state of the whole: the best one that an endpoint is in. */
   #report(): void {
-    const book = this.#book;
-    if (this.#paused || book === undefined) return;
+    const running = this.#running;
+    if (this.#paused || running === undefined) return;
+    const { book, hold, clock } = running;
+    const members = this.#anyReady(hold.listed) ? [...hold.listed] : [...hold.listed, ...hold.held];
+    if (members.join() !== this.#members.join()) book.update(members);
+    this.#members = members;
     const states = new Set<State>();
-    for (const [address, leaf] of this.#leaves) {
-      const state = leaf.getConnectivityState();
+    for (const address of members) {
+      const state = this.#slots.get(address)?.state ?? State.IDLE;
       states.add(state);
       book.setReady(address, state === State.READY);
+      const endpoint = book.find(address);
+      if (endpoint !== undefined) endpoint.state = NAMES[state];
     }
     const ready = states.has(State.READY);
     if (ready) this.#endGrace();
     else if (this.#wasReady && book.graceMs > 0) {
-      this.#grace = this.#clock.setTimer(() => {
+      this.#grace = clock.setTimer(() => {
         this.#grace = undefined;
         this.#report();
       }, book.graceMs);
     }
     this.#wasReady = ready;
-    if (ready) this.#helper.updateState(State.READY, new BookPicker(book, this, this.#clock), null);
+    if (ready) this.#helper.updateState(State.READY, new BookPicker(book, this, clock), null);
     else if (states.has(State.CONNECTING) || this.#grace !== undefined) this.#queue(State.CONNECTING);
     else if (states.has(State.IDLE) && !states.has(State.TRANSIENT_FAILURE)) this.#queue(State.IDLE);
     else {
@@ -181,6 +277,16 @@ export class PeakEwmaBalancer implements experimental.LoadBalancer, Connections 
   #fail(picker: experimental.Picker, errorMessage: string): void {
     this.#helper.updateState(State.TRANSIENT_FAILURE, new UnreadyPicker(picker), errorMessage);
   }
+}
+
+/** What a policy has from its first addresses on. */
+interface Running {
+  readonly rules: EndpointRules;
+  readonly clock: Clock;
+  readonly book: Endpoints;
+  readonly hold: AddressHold;
+  readonly refresh: Refresh;
+  readonly rounds: Rounds;
 }
 
 /** The key of an endpoint: `host:port`, or all its addresses where one endpoint has several. */

@@ -33,6 +33,11 @@ export function serverRefusal(refusal: Refusal): ServerStatus {
   return { code: refusal.code, details: refusal.details, metadata };
 }
 
+/** True when a server call ends with a refusal of ours: its handler never ran. */
+export function isRefused({ metadata }: { readonly metadata?: Metadata | null | undefined }): boolean {
+  return (metadata?.get(UNPROCESSED_KEY).length ?? 0) > 0;
+}
+
 /** True when the handler of this call provably never ran: we refused it, or a server of ours did. */
 export function isUnprocessed(status: StatusObject): boolean {
   return refusalOf(status)?.unprocessed ?? status.metadata.get(UNPROCESSED_KEY).length > 0;

@@ -1,21 +1,23 @@
 /**
  * One call as a row of attempts: keeps what the app sends until the call is committed, and plays it to the next attempt.
  *
- * Committed (gRFC A6): headers or a message have reached the app, or the app's messages outgrew the buffer.
+ * - Committed (gRFC A6): headers or a message have reached the app, or the app's messages outgrew the buffer. The answer of
+ *   a unary call that may be repeated is held back until it is whole, so what its trailers say comes in time.
+ * - A try that takes too long is not cut off: another one joins it, and the first good answer wins. So the limit of a try can
+ *   never fail a call that would have succeeded.
  *
  * @packageDocumentation
  */
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
-import { Code } from '../call.ts';
-import type { CancelTimer, Clock } from '../clock.ts';
+import { Code, outcomeOf } from '../call.ts';
+import type { CancelTimer } from '../clock.ts';
 import { UNPROCESSED_KEY } from '../errors.ts';
-import type { Random } from '../random.ts';
-import type { RetryBudget } from '../retry/budget.ts';
-import { decideRetry, type NoRetryReason } from '../retry/decide.ts';
-import type { RetryRules } from '../retry/options.ts';
-import { PREVIOUS_ATTEMPTS_KEY, PUSHBACK_KEY } from '../retry/pushback.ts';
+import type { QuantileWindow } from '../math/quantile-window.ts';
+import type { Budget } from '../retry/budget.ts';
+import { decideRetry, type NoRetryReason, type RetryDecision } from '../retry/decide.ts';
+import { PREVIOUS_ATTEMPTS_KEY } from '../retry/pushback.ts';
+import { tryTimeoutMs } from '../retry/try-timeout.ts';
 import {
-  type AttemptContext,
   type AuthContext,
   attemptContext,
   type CallInfo,
@@ -25,69 +27,50 @@ import {
   type NextClientCall,
 } from './client-call.ts';
 import { withAttempt } from './lb-policy.ts';
-import { lostWithCarrier, retryCodeOf } from './lost-connection.ts';
-import { endSoon, isUnprocessed, plainStatus } from './refuse.ts';
+import { endSoon, plainStatus } from './refuse.ts';
+import { Attempt, type AttemptOwner, without } from './retry-attempt.ts';
+import { RetryBuffer } from './retry-buffer.ts';
+import { type AttemptEnd, endOf, isForRetry, TOO_SLOW } from './retry-end.ts';
+import type { MethodRetry, RetrySettings } from './retry-settings.ts';
 
-/** What a retried call is told, once per mesh. */
-export interface RetrySettings {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly rules: (info: CallInfo) => MethodRetry;
-  readonly budget: (method: string) => RetryBudget;
-  /** Most bytes of a call's messages kept for another attempt; beyond, the call is committed. */
-  readonly maxBufferBytes: number;
-  /** Told when a failed call is not sent again. */
-  readonly onGivenUp: (info: CallInfo, why: NoRetryReason, code: number) => void;
-  /** Told when a call is sent again. */
-  readonly onRetry: (info: CallInfo) => void;
-}
-
-/** What policy says of retrying one method. */
-export interface MethodRetry {
-  readonly retry: RetryRules;
-  readonly idempotent: boolean;
-}
-
-interface Sent {
-  readonly context: MessageContext;
-  readonly message: unknown;
-}
-
-/** Most calls have one message, and need no list until it comes. */
-const NONE_YET: Sent[] = [];
-/** An object message at the interceptor door has no size; it counts as this much. */
-const OBJECT_BYTES = 1024;
-
-export class RetryCall implements ClientCall, CallListener {
+export class RetryCall implements ClientCall, AttemptOwner {
   readonly #settings: RetrySettings;
   readonly #info: CallInfo;
   readonly #next: NextClientCall;
   readonly #method: MethodRetry;
-  readonly #budget: RetryBudget;
+  readonly #idempotent: boolean;
+  readonly #budget: Budget;
+  readonly #buffer: RetryBuffer;
+  /** Of a unary call that may be repeated. */
+  readonly #latency: QuantileWindow | undefined;
   #metadata!: Metadata;
   #upper!: CallListener;
-  #call: ClientCall | undefined;
-  #context: AttemptContext | undefined;
-  #attempt = 0;
+  /** The newest attempt; undefined while none is out. */
+  #current: Attempt | undefined;
+  /** Attempts that another one has joined because they took too long. */
+  #slow: Attempt[] | undefined;
+  /** How the call will end if none of the slow ones answers. */
+  #failure: StatusObject | undefined;
+  #attempts = 0;
   #backoffs = 0;
   #tried: Set<string> | undefined;
-  #messages: Sent[] | undefined = NONE_YET;
-  #bytes = 0;
-  /** What the current attempt has still to be played, from `#played` on; the app's own messages queue up behind it. */
-  #replay: Sent[] | undefined;
-  #played = 0;
   #reads = 0;
-  #closed = false;
   #committed = false;
   #cancelled = false;
+  #over = false;
   #cancelTimer: CancelTimer | undefined;
 
   constructor(settings: RetrySettings, info: CallInfo, next: NextClientCall) {
+    const method = settings.rules(info);
     this.#settings = settings;
     this.#info = info;
     this.#next = next;
-    this.#method = settings.rules(info);
+    this.#method = method;
+    this.#idempotent = info.options?.idempotent ?? method.idempotent;
     this.#budget = settings.budget(info.method);
+    this.#buffer = new RetryBuffer(settings.limits, info.door);
+    const repeats = this.#idempotent && info.kind === 'unary' && method.retry.maxAttempts > 1 && info.options?.retry !== false;
+    this.#latency = repeats ? settings.latencies.of(info.method) : undefined;
   }
 
   start(metadata: Metadata, listener: CallListener): void {
@@ -99,164 +82,219 @@ export class RetryCall implements ClientCall, CallListener {
   }
 
   #try(): void {
-    this.#attempt++;
     const { kind } = this.#info;
     const context = attemptContext({ avoid: this.#tried, streaming: kind !== undefined && kind !== 'unary' });
-    this.#context = context;
-    if (this.#attempt > 1) {
+    const attempt = new Attempt(this, context, this.#latency === undefined ? 0 : this.#settings.clock.nowMs(), this.#latency !== undefined);
+    if (this.#attempts++ > 0) {
       this.#metadata = this.#metadata.clone();
-      this.#metadata.set(PREVIOUS_ATTEMPTS_KEY, String(this.#attempt - 1));
+      this.#metadata.set(PREVIOUS_ATTEMPTS_KEY, String(this.#attempts - 1));
     }
     withAttempt(this.#metadata, context);
-    if (this.#attempt === 1) {
-      this.#info.attempt = context;
-      this.#call = this.#next(this.#info);
-      this.#call.start(this.#metadata, this);
-      return; // nothing was sent yet
-    }
-    const call = this.#next({ ...this.#info, attempt: context });
-    this.#call = call;
-    call.start(this.#metadata, this);
+    const info = this.#attempts === 1 ? this.#info : { ...this.#info };
+    info.attempt = context;
+    const call = this.#next(info);
+    attempt.call = call;
+    this.#current = attempt;
+    call.start(this.#metadata, attempt);
+    this.#limit(attempt, attempt.startedMs);
+    if (this.#attempts === 1) return; // nothing was sent yet
     for (let i = 0; i < this.#reads; i++) call.startRead();
-    this.#replay = [...(this.#messages ?? [])];
-    this.#played = 0;
-    this.#play(call);
-    if (this.#bytes > this.#settings.maxBufferBytes) this.#commit();
+    this.#buffer.playTo(call);
+    if (this.#buffer.overflown) this.#commit();
   }
 
-  /** Plays the next message to a repeated attempt. One at a time: grpc-js's calls lose the second of two messages given at once. */
-  #play(call: ClientCall): void {
-    if (call !== this.#call || this.#replay === undefined) return; // that attempt is over
-    const sent = this.#replay[this.#played++];
-    if (sent === undefined || (this.#closed && this.#played === this.#replay.length)) {
-      this.#replay = undefined;
-      if (sent !== undefined) call.sendMessageWithContext(sent.context, sent.message);
-      if (this.#closed) call.halfClose();
+  /** The last try has the whole rest of the call's time. */
+  #limit(attempt: Attempt, fromMs: number): void {
+    const { retry } = this.#method;
+    if (this.#latency === undefined || this.#attempts >= retry.maxAttempts || attempt.context.over) return;
+    if (retry.perTryTimeoutMs === undefined && this.#info.door.book?.attached !== true) return; // nobody knows where else to go
+    const atMs = fromMs + tryTimeoutMs(retry.perTryTimeoutMs, this.#latency, fromMs);
+    if (atMs < this.#info.deadlineMs && atMs < Number.POSITIVE_INFINITY) attempt.expiry = this.#settings.tries.add(attempt, atMs);
+  }
+
+  expired(attempt: Attempt): void {
+    const { context } = attempt;
+    const { book } = this.#info.door;
+    if (attempt !== this.#current || this.#committed || this.#cancelled) return;
+    // Not even on its way, or the app has not sent its message: its time begins later.
+    if (!this.#buffer.closed || (book?.attached === true && context.picked === '')) {
+      this.#limit(attempt, this.#settings.clock.nowMs());
       return;
     }
-    const callback = (error?: Error | null): void => {
-      sent.context.callback?.(error);
-      this.#play(call);
-    };
-    call.sendMessageWithContext({ ...sent.context, callback }, sent.message);
+    if (context.picked !== '') book?.timedOut?.(context.picked);
+    // What is learned may be wrong: without another endpoint to go to it would only add load to one that is slow.
+    if (this.#method.retry.perTryTimeoutMs === undefined && this.#hasOther(context.picked) !== true) return;
+    const decision = this.#decide(TOO_SLOW, context.picked);
+    if (!decision.retry) {
+      if (decision.why === 'budget') this.#limit(attempt, this.#settings.clock.nowMs());
+      return;
+    }
+    this.#slow ??= [];
+    this.#slow.push(attempt);
+    this.#avoid(context.picked);
+    this.#settings.onRetry(this.#info);
+    this.#info.scope.runInAsyncScope(this.#try, this);
+  }
+  /** Whether there is an endpoint that was not tried; undefined: nobody knows. */
+  #hasOther(picked: string): boolean | undefined {
+    const { book } = this.#info.door;
+    if (book?.attached !== true) return undefined;
+    return book.endpoints.some(({ ready, address }) => ready && address !== picked && this.#tried?.has(address) !== true);
+  }
+  #avoid(address: string): void {
+    if (address === '') return;
+    this.#tried = new Set(this.#tried).add(address); // attempts that are out keep theirs
   }
 
   sendMessageWithContext(context: MessageContext, message: unknown): void {
-    let sent = context;
-    if (this.#messages !== undefined) {
-      sent = context.callback === undefined ? context : { ...context, callback: calledOnce(context.callback) };
-      this.#bytes += Buffer.isBuffer(message) ? message.length : OBJECT_BYTES;
-      const waits = this.#cancelTimer !== undefined;
-      if (!waits && this.#bytes > this.#settings.maxBufferBytes) this.#commit();
-      else if (this.#messages === NONE_YET) this.#messages = [{ context: sent, message }];
-      else this.#messages.push({ context: sent, message });
-      if (waits) return; // the next attempt takes it along, however large it is
-    }
-    if (this.#replay !== undefined) {
-      this.#replay.push({ context: sent, message });
-      return;
-    }
-    this.#call?.sendMessageWithContext(sent, message);
+    const { call } = this.#current ?? {};
+    this.#buffer.send(context, message, call);
+    // Without an attempt the next one takes it along, however large it is.
+    if (call !== undefined && !this.#committed && this.#buffer.overflown) this.#commit();
   }
   startRead(): void {
     this.#reads++;
-    if (this.#cancelTimer === undefined) this.#call?.startRead();
+    this.#current?.call.startRead();
   }
   halfClose(): void {
-    this.#closed = true;
-    if (this.#cancelTimer === undefined && this.#replay === undefined) this.#call?.halfClose();
+    this.#buffer.closed = true;
+    if (!this.#buffer.replaying) this.#current?.call.halfClose();
   }
   cancelWithStatus(code: number, details: string): void {
+    if (this.#over) return;
     this.#cancelled = true;
-    if (this.#context !== undefined) this.#context.over = true;
-    if (this.#cancelTimer === undefined) {
-      this.#call?.cancelWithStatus(code, details);
+    const current = this.#current;
+    if (current !== undefined) {
+      current.context.over = true;
+      this.#settle(current);
+      current.call.cancelWithStatus(code, details); // its status is the call's
       return;
     }
-    this.#cancelTimer();
-    this.#cancelTimer = undefined;
-    this.#commit();
+    this.#end();
     endSoon(this.#upper, plainStatus(code === Code.OK ? Code.CANCELLED : code, details));
   }
   getPeer(): string {
-    return this.#call?.getPeer() ?? 'inmesh';
+    return this.#current?.call.getPeer() ?? 'inmesh';
   }
   getAuthContext(): AuthContext | null {
-    return this.#call?.getAuthContext() ?? null;
+    return this.#current?.call.getAuthContext() ?? null;
   }
 
-  onReceiveMetadata(metadata: Metadata): void {
+  headers(metadata: Metadata): void {
     this.#commit();
     this.#upper.onReceiveMetadata(metadata);
   }
-  onReceiveMessage(message: unknown): void {
+  message(message: unknown): void {
     this.#commit();
     this.#upper.onReceiveMessage(message);
   }
-  onReceiveStatus(status: StatusObject): void {
-    if (this.#context !== undefined) this.#context.over = true;
-    if (status.code === Code.OK) {
-      this.#commit();
-      this.#budget.succeeded();
-      this.#upper.onReceiveStatus(status);
-      return;
+  ended(attempt: Attempt, status: StatusObject): void {
+    this.#settle(attempt);
+    const unwanted =
+      status.code === Code.OK && attempt.hasMessage && this.#settings.retryOnResponse?.(this.#info.method, attempt.received) === true;
+    if (status.code === Code.OK && !unwanted) this.#answered(attempt, status);
+    else if (attempt === this.#current) this.#failed(attempt, status, unwanted);
+    else this.#slowFailed(attempt, status);
+  }
+
+  #answered(attempt: Attempt, status: StatusObject): void {
+    this.#budget.succeeded();
+    if (this.#latency !== undefined) {
+      const nowMs = this.#settings.clock.nowMs();
+      this.#latency.record(nowMs - attempt.startedMs, nowMs);
     }
+    this.#deliver(attempt, status);
+  }
+  #failed(attempt: Attempt, status: StatusObject, unwanted: boolean): void {
+    const why = this.#again(attempt, status, unwanted);
+    if (why === undefined) return;
+    if (this.#slow === undefined || unwanted || this.#cancelled || this.#isFinal(status)) this.#deliver(attempt, status);
+    else {
+      // A slow attempt may answer after all.
+      this.#failure = status;
+      this.#current = undefined;
+    }
+  }
+  #slowFailed(attempt: Attempt, status: StatusObject): void {
+    this.#slow = without(this.#slow, attempt);
+    if (this.#isFinal(status)) this.#deliver(attempt, status);
+    else if (this.#failure !== undefined && this.#slow === undefined) this.#deliver(undefined, this.#failure);
+  }
+  /** The service's own word on the matter is an answer like any other. */
+  #isFinal({ code }: StatusObject): boolean {
+    return code !== Code.OK && outcomeOf(code) === 'success' && !this.#method.retry.retryableCodes.has(code);
+  }
+  #deliver(attempt: Attempt | undefined, status: StatusObject): void {
+    const overtaken = this.#current;
+    if (attempt !== undefined && attempt !== overtaken) {
+      this.#slow = without(this.#slow, attempt);
+      this.#current = attempt; // whose peer the app may ask for
+      if (overtaken !== undefined) this.#settle(overtaken);
+      overtaken?.giveUp();
+    }
+    this.#end();
+    const upper = this.#upper;
+    if (attempt?.metadata !== undefined) upper.onReceiveMetadata(attempt.metadata);
+    if (attempt?.hasMessage === true) upper.onReceiveMessage(attempt.received);
+    if (status.code !== Code.OK) status.metadata.remove(UNPROCESSED_KEY);
+    upper.onReceiveStatus(status);
+  }
+  /** Nothing comes after this. */
+  #end(): void {
+    this.#over = true;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#commit();
+    if (this.#slow === undefined) return;
+    for (const slow of this.#slow) slow.giveUp();
+    this.#slow = undefined;
+  }
+  #settle(attempt: Attempt): void {
+    if (attempt.expiry !== undefined) this.#settings.tries.remove(attempt.expiry);
+    attempt.expiry = undefined;
+  }
+
+  /** Undefined: the call is sent again. Else why not. */
+  #again({ context }: Attempt, status: StatusObject, unwanted: boolean): NoRetryReason | undefined {
     const settings = this.#settings;
-    const context = this.#context;
-    const { retry: rules, idempotent } = this.#method;
-    // With our own picker a stream that was never opened was never seen by any server.
-    const neverSent = this.#info.door.book?.attached === true && context !== undefined && !context.started;
-    const decision = decideRetry({
-      rules,
-      attempt: this.#attempt,
-      // A policy that names the status's own code means just that.
-      code: rules.retryableCodes.has(status.code) ? status.code : retryCodeOf(status),
-      pushback: status.metadata.get(PUSHBACK_KEY) as string[],
-      idempotent: this.#info.options?.idempotent ?? idempotent,
-      unprocessed: neverSent || isUnprocessed(status),
-      committed: this.#committed || this.#cancelled,
-      deadlineMs: this.#info.deadlineMs,
-      nowMs: settings.clock.nowMs(),
-      budget: this.#budget,
-      carried: lostWithCarrier(status),
-      random: settings.random,
-      backoffs: this.#backoffs,
-      enabled: this.#info.options?.retry !== false,
-    });
+    const end = endOf(status, context, this.#info, this.#method.retry, settings.clock);
+    const decision = this.#decide(unwanted ? { ...end, unwanted } : end, context.picked);
     if (!decision.retry) {
-      this.#commit();
       settings.onGivenUp(this.#info, decision.why, status.code);
-      status.metadata.remove(UNPROCESSED_KEY);
-      this.#upper.onReceiveStatus(status);
-      return;
+      return decision.why;
     }
     settings.onRetry(this.#info);
     this.#backoffs = decision.backoffs;
-    if (context !== undefined && context.picked !== '') {
-      this.#tried ??= new Set();
-      this.#tried.add(context.picked);
-    }
+    this.#avoid(context.picked);
+    this.#current = undefined;
+    this.#buffer.stop();
     this.#cancelTimer = settings.clock.setTimer(() => {
       this.#cancelTimer = undefined;
       this.#info.scope.runInAsyncScope(this.#try, this);
     }, decision.delayMs);
+    return undefined;
+  }
+  #decide(end: AttemptEnd, picked: string): RetryDecision {
+    const { clock, random } = this.#settings;
+    return decideRetry({
+      rules: this.#method.retry,
+      attempt: this.#attempts,
+      idempotent: this.#idempotent,
+      committed: this.#committed || this.#cancelled,
+      deadlineMs: this.#info.deadlineMs,
+      nowMs: clock.nowMs(),
+      budget: this.#budget,
+      random,
+      backoffs: this.#backoffs,
+      enabled: this.#info.options?.retry !== false,
+      hasOther: () => this.#hasOther(picked) !== false,
+      isChained: () => this.#method.retry.chainStop && isForRetry(this.#info),
+      ...end,
+    });
   }
 
   #commit(): void {
     this.#committed = true;
-    this.#messages = undefined;
+    this.#buffer.drop();
   }
-}
-
-/**
- * A write's callback for all sendings of its message: the first attempt to take the message frees the writer, which would
- * wait for ever if that were left to an attempt that has died, and must not be told twice.
- */
-function calledOnce(callback: (error?: Error | null) => void): (error?: Error | null) => void {
-  let called = false;
-  return (error) => {
-    if (called) return;
-    called = true;
-    callback(error);
-  };
 }

@@ -10,6 +10,7 @@ import { ConfigError } from '../errors.ts';
 import { nearest } from '../input/nearest.ts';
 import { show } from '../input/show.ts';
 import { bookOption, PEAK_EWMA, registerPeakEwma } from './lb-policy.ts';
+import { type EndpointSettings, newSettings, settingsOption } from './lb-settings.ts';
 
 /** A retry or hedging policy found in a service config, with the methods it is for, as the user wrote them. */
 export interface TakenPolicy {
@@ -36,6 +37,12 @@ const CONFIG_PATH = `options["${CONFIG_KEY}"]`;
 /** A replica that comes back is to be used soon; grpc-js's own default waits a second, longer after each failure. */
 const RECONNECT_KEY = 'grpc.initial_reconnect_backoff_ms';
 const RECONNECT_MS = 100;
+/** And though it was away for long: grpc-js's own default is two minutes. */
+const MAX_RECONNECT_KEY = 'grpc.max_reconnect_backoff_ms';
+const MAX_RECONNECT_MS = 5_000;
+/** grpc-js resolves a name at most so often; asked sooner, it waits. Its default of 30 s would make a refresh of ours idle. */
+const RESOLUTION_KEY = 'grpc.dns_min_time_between_resolutions_ms';
+const RESOLUTION_MS = 1_000;
 const NO_TXT_KEY = 'grpc.service_config_disable_resolution';
 
 /** LB policies of grpc-js and its xDS package; those that are registered in this process are suggested for a wrong name. */
@@ -53,6 +60,7 @@ export function prepareChannelOptions(
   book: Endpoints,
   balance: 'peak_ewma' | 'off',
   retries: 'take' | 'keep' = 'take',
+  settings: EndpointSettings = newSettings(),
 ): PreparedOptions {
   registerPeakEwma();
   const config = parseConfig(userOptions[CONFIG_KEY]);
@@ -60,15 +68,21 @@ export function prepareChannelOptions(
   const { rest, taken } = retries === 'keep' ? { rest: config, taken: [] } : takeRetryPolicies(config);
   const reason = whyNotOurs(chosen, balance);
   const final = reason === undefined && chosen === undefined ? { ...rest, loadBalancingConfig: [{ [PEAK_EWMA]: {} }] } : rest;
-  const options: ChannelOptions = { [NO_TXT_KEY]: 1, ...(reason === undefined ? { [RECONNECT_KEY]: RECONNECT_MS } : {}), ...userOptions };
+  const options: ChannelOptions = { [NO_TXT_KEY]: 1, ...(reason === undefined ? endpointDefaults(settings) : {}), ...userOptions };
   if (Object.keys(final).length > 0) options[CONFIG_KEY] = JSON.stringify(final);
-  if (reason === undefined) Object.assign(options, bookOption(book));
+  if (reason === undefined) Object.assign(options, bookOption(book), settingsOption(settings));
   return {
     options,
     ours: reason === undefined,
     ...(reason === undefined ? {} : { reason }),
     ...(taken.length === 0 ? {} : { retryPolicies: taken }),
   };
+}
+
+/** What our policy needs of grpc-js, unless the user said otherwise. */
+function endpointDefaults({ rules: { refreshMs } }: EndpointSettings): ChannelOptions {
+  const reconnect = { [RECONNECT_KEY]: RECONNECT_MS, [MAX_RECONNECT_KEY]: MAX_RECONNECT_MS };
+  return refreshMs === 0 ? reconnect : { ...reconnect, [RESOLUTION_KEY]: Math.min(RESOLUTION_MS, refreshMs / 2) };
 }
 
 function whyNotOurs(chosen: string | undefined, balance: 'peak_ewma' | 'off'): string | undefined {

@@ -11,7 +11,7 @@ import type { EndpointLoad } from '../balance/book.ts';
 import { decodeReply, encodeFrame, type ParsedReply, type WireResult } from '../batch/codec.ts';
 import type { FlushReason } from '../batch/partition.ts';
 import { type FrameLimits, type TunnelItem, TunnelQueue } from '../batch/tunnel-queue.ts';
-import { Code } from '../call.ts';
+import { Code, isBusy } from '../call.ts';
 import type { CancelTimer, Clock } from '../clock.ts';
 import { REASON_KEY, UNPROCESSED_KEY } from '../errors.ts';
 import type { AuthContext, CallListener, ClientCall } from './client-call.ts';
@@ -225,7 +225,7 @@ export class Tunnel implements CallListener, Conveyor {
       return;
     }
     const refused = result.code === Code.UNAVAILABLE && result.trailers?.[1] === DRAINING_REASON && result.trailers[0] === REASON_KEY;
-    this.endpoint.ended(nowMs, refused ? undefined : nowMs - item.sentMs, isDropped(result.code) && !refused);
+    this.endpoint.ended(nowMs, refused ? undefined : nowMs - item.sentMs, isDropped(result.code) && !refused, isBusy(result.code));
     guarded(() => {
       if (refused) this.#alone(item);
       else {

@@ -3,10 +3,16 @@
  *
  * @packageDocumentation
  */
+import type { BreakerRules } from '../breaker/options.ts';
 import { Code } from '../call.ts';
+import type { HedgeRules } from '../hedge/options.ts';
+import type { AdaptiveLimitRules } from '../limit/options.ts';
+import { breakerRules } from './breaker-rules.ts';
 import { durationMs } from './duration.ts';
+import { hedgeRules } from './hedging.ts';
+import { type BulkheadRules, bulkheadRules, limitRules } from './limit-rules.ts';
 import { toCode } from './names.ts';
-import type { Bulkhead, CoalesceMode, MethodPolicy, RetryPolicy } from './policy.gen.ts';
+import type { CoalesceMode, MethodPolicy, RetryPolicy } from './policy.gen.ts';
 
 /** When and how often a call is sent again. */
 export interface RetryRules {
@@ -17,25 +23,29 @@ export interface RetryRules {
   readonly backoffMultiplier: number;
   /** gRPC status codes worth another try. */
   readonly retryableCodes: ReadonlySet<number>;
-}
-
-/** Slots and a bounded queue. */
-export interface BulkheadRules {
-  readonly slots: number;
-  readonly queue: number;
-  /** Undefined: a call waits until its deadline. */
-  readonly queueTimeoutMs?: number;
+  /** Undefined: learned. 0: a try has no limit of its own. */
+  readonly perTryTimeoutMs?: number;
+  /** What is called for a retry is not retried itself. */
+  readonly chainStop: boolean;
 }
 
 /** What holds for one method. */
 export interface MethodRules {
   /** Deadline of calls that come without one. Undefined: none. */
   readonly timeoutMs?: number;
+  /** Longest time without a message on a stream. Undefined: as long as it likes. */
+  readonly idleTimeoutMs?: number;
   /** Running a call twice does no harm. */
   readonly idempotent: boolean;
   readonly retry: RetryRules;
+  /** In place of retry, where it is set and the method is marked. */
+  readonly hedge?: HedgeRules;
   /** Undefined: no limit. */
   readonly bulkhead?: BulkheadRules;
+  /** Undefined: no limit. */
+  readonly limit?: AdaptiveLimitRules;
+  /** Undefined: none. */
+  readonly breaker?: BreakerRules;
   readonly coalesce: CoalesceMode;
 }
 
@@ -58,14 +68,9 @@ export function retryRules(policy: RetryPolicy): RetryRules {
       policy.retryableStatusCodes === undefined
         ? UNAVAILABLE_ONLY
         : new Set(policy.retryableStatusCodes.map((code) => toCode(code) ?? Code.UNKNOWN)),
+    ...(policy.perTryTimeout === undefined ? {} : { perTryTimeoutMs: durationMs(policy.perTryTimeout) }),
+    chainStop: policy.chainStop ?? true,
   };
-}
-
-/** Bulkhead rules, or undefined for no limit. */
-export function bulkheadRules(policy: Bulkhead | undefined): BulkheadRules | undefined {
-  if (policy === undefined) return undefined;
-  const { slots, queue = 0, queueTimeout } = policy;
-  return queueTimeout === undefined ? { slots, queue } : { slots, queue, queueTimeoutMs: durationMs(queueTimeout) };
 }
 
 /** Layers merged into rules; the first layer that says something about a field wins. */
@@ -77,14 +82,22 @@ export function methodRules(layers: readonly (MethodPolicy | undefined)[], coale
     }
     return undefined;
   };
-  const timeout = first((p) => p.timeout);
+  const timeoutMs = durationMs(first((p) => p.timeout) ?? '0s');
+  const idleTimeout = first((p) => p.idleTimeout);
   const bulkhead = bulkheadRules(first((p) => p.bulkhead));
+  const limit = limitRules(first((p) => p.limit));
+  const breaker = breakerRules(first((p) => p.breaker));
+  const hedge = hedgeRules(first((p) => p.hedgingPolicy));
   const retry: RetryPolicy = Object.assign({}, ...layers.toReversed().map((layer) => layer?.retryPolicy));
   return Object.freeze({
-    ...(timeout === undefined ? {} : { timeoutMs: durationMs(timeout) }),
+    ...(timeoutMs === 0 ? {} : { timeoutMs }),
+    ...(idleTimeout === undefined ? {} : { idleTimeoutMs: durationMs(idleTimeout) }),
     idempotent: first((p) => p.idempotent) ?? false,
     retry: retryRules(retry),
+    ...(hedge === undefined ? {} : { hedge }),
     ...(bulkhead === undefined ? {} : { bulkhead }),
+    ...(limit === undefined ? {} : { limit }),
+    ...(breaker === undefined ? {} : { breaker }),
     coalesce,
   });
 }

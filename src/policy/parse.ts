@@ -12,6 +12,8 @@ import { nearest } from '../input/nearest.ts';
 import { quote, showPath } from '../input/show.ts';
 import { plainCopy } from './copy.ts';
 import { parseSeconds } from './duration.ts';
+import { hedgingProblems } from './hedging.ts';
+import { limitProblems } from './limit-rules.ts';
 import { type MethodPolicy, type Policy, policyRule, type RetryPolicy } from './policy.gen.ts';
 
 /** One fault in a document. */
@@ -62,7 +64,13 @@ export function checkPolicy(input: unknown): Checked {
     const path = (issue.path ?? []).map((item) => item.key as string | number);
     problems.push(issue.type === 'never' ? unknownKey(path, issue.message) : { keys: written(value, path), problem: issue.message });
   }
-  if (result.success && problems.length === 0) problems.push(...backoffProblems(result.output));
+  if (result.success && problems.length === 0)
+    problems.push(
+      ...backoffProblems(result.output),
+      ...throttleProblems(result.output),
+      ...hedgingProblems(result.output),
+      ...limitProblems(result.output),
+    );
   return result.success && problems.length === 0 ? { policy: result.output } : { problems };
 }
 
@@ -113,4 +121,10 @@ function backoffProblems(policy: Policy): Problem[] {
     check(['methods', method], own, [policy.defaults, Object.hasOwn(services, service) ? services[service] : undefined]);
   }
   return problems;
+}
+
+/** The two kinds of budget have nothing in common. */
+function throttleProblems({ retryBudget = {} }: Policy): Problem[] {
+  const beside = retryBudget.throttle === undefined ? [] : Object.keys(retryBudget).filter((key) => key !== 'throttle');
+  return beside.map((key) => ({ keys: ['retryBudget', key], problem: 'expected nothing beside throttle, which takes its place' }));
 }

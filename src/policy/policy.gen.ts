@@ -32,13 +32,21 @@ export interface Policy {
   readonly telemetry?: Telemetry;
   /** What the server half does. */
   readonly server?: ServerPolicy;
+  /** What of itself a client call tells its server. */
+  readonly propagation?: Propagation;
+  /** Refusing on the client what a service would refuse anyway. Unset: nothing is refused. */
+  readonly adaptiveThrottle?: AdaptiveThrottle;
+  /** Endpoints that fail or fall silent get no calls for a while. */
+  readonly outlierDetection?: OutlierDetection;
+  /** How addresses are looked for, and connections watched. */
+  readonly endpoints?: Endpoints;
 }
 
 /** Policy of one method on the client. */
 export interface MethodPolicy {
   /**
-   * Deadline of calls that come without one. Unset: none is invented.
-   * More than 0s.
+   * Deadline of calls that come without one. Unset: none is invented. 0s: none, whatever a wider policy says.
+   * At least 0s.
    */
   readonly timeout?: DurationText;
   /** Running a call twice does no harm, so it may be re-sent after it may have been processed. */
@@ -51,6 +59,21 @@ export interface MethodPolicy {
   readonly coalesce?: CoalesceMode;
   /** Merging its calls into calls of the service's own batch method. Only under methods; needs descriptors. */
   readonly batch?: BatchRule;
+  /** Sending a call that is not answered yet to another endpoint too. Needs idempotent; takes the place of retry_policy. */
+  readonly hedgingPolicy?: HedgingPolicy;
+  /** Refuses calls at once while the method keeps failing. Unset: none. */
+  readonly breaker?: CircuitBreaker;
+  /** Calls in flight at a time, with a number that is found, not given. Unset: no limit. */
+  readonly limit?: LimitAlgorithm | AdaptiveLimit;
+  /** Answers kept for a while, and calls that ask the same at the same time joined. Only under methods; needs idempotent. */
+  readonly cache?: Cache;
+  /**
+   * Longest time without a message on a stream of the method, either way. Unset: as long as the stream's deadline.
+   * More than 0s.
+   */
+  readonly idleTimeout?: DurationText;
+  /** What answers instead of a call that failed. Only under methods. */
+  readonly fallback?: Fallback;
 }
 
 /** gRFC A6. Calls of methods not marked idempotent are re-sent only when the server provably never ran them. */
@@ -77,6 +100,76 @@ export interface RetryPolicy {
   readonly backoffMultiplier?: number;
   /** Status codes worth another try, by name or number; never OK. Default [UNAVAILABLE]. */
   readonly retryableStatusCodes?: readonly StatusCodeText[];
+  /**
+   * How long one try of a unary call may take before another is made; for idempotent methods only, never the last try. 0s: no limit.
+   * Unset: learned, three times the method's p99 (at least 0.01s) once 100 answers are known.
+   * At least 0s.
+   */
+  readonly perTryTimeout?: DurationText;
+  /** A call made while serving a call that is itself a retry is not sent again unless it never ran. Default true. */
+  readonly chainStop?: boolean;
+}
+
+/** Kept answers of a method that only reads. */
+export interface Cache {
+  /**
+   * How long an answer is given again. Unset: not at all, only calls that are out at the same time are joined.
+   * More than 0s.
+   */
+  readonly ttl?: DurationText;
+  /**
+   * How long after that it may still stand in for a call that failed. Unset: not at all.
+   * More than 0s.
+   */
+  readonly staleIfError?: DurationText;
+  /**
+   * Most answers kept. Default 1000.
+   * Range: 1 to 10000000.
+   */
+  readonly maxEntries?: number;
+  /**
+   * Most bytes kept. Default 16777216.
+   * At least 1024.
+   */
+  readonly maxBytes?: number;
+  /** Calls that ask the same at the same time are one call. Default true. */
+  readonly singleFlight?: boolean;
+  /** Metadata keys that are part of the question. Calls with any other metadata of the application are neither answered nor joined. */
+  readonly metadata?: readonly string[];
+}
+
+/** What answers instead of a failed unary call: a method of the same types, or the function given to createMesh for it. */
+export interface Fallback {
+  /** Status codes to answer for, by name or number. Default [UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED]. */
+  readonly onStatus?: readonly StatusCodeText[];
+  /** The method to call instead, once, with the same request. */
+  readonly method?: string;
+  /**
+   * Longest wait for the answer, even where the call's own deadline is over. Default 1s.
+   * More than 0s.
+   */
+  readonly timeout?: DurationText;
+}
+
+/** gRFC A6, but for hedging_delay. Every attempt besides the first draws on retry_budget. */
+export interface HedgingPolicy {
+  /**
+   * Attempts in all, the first included; more than 5 count as 5. Default 2.
+   * At least 2.
+   */
+  readonly maxAttempts?: number;
+  /**
+   * Time between two attempts. 0s: all at once. Unset: learned, the method's latency at percentile, at least 0.001s. (gRFC A6: unset is 0s.)
+   * At least 0s.
+   */
+  readonly hedgingDelay?: DurationText;
+  /**
+   * Share of answers that come before the learned delay. Default 0.95.
+   * More than 0.
+   */
+  readonly percentile?: number;
+  /** Status codes after which other attempts go on, by name or number; never OK. Default [UNAVAILABLE]. */
+  readonly nonFatalStatusCodes?: readonly StatusCodeText[];
 }
 
 /** Ratio of calls that may be re-sent, with a floor for quiet times (Finagle's RetryBudget). */
@@ -96,6 +189,36 @@ export interface RetryBudget {
    * Range: 1s to 60s.
    */
   readonly ttl?: DurationText;
+  /** gRFC A6's throttle in place of all of these. */
+  readonly throttle?: RetryThrottling;
+}
+
+/** gRFC A6: retries stop while half of the tokens or fewer are left. */
+export interface RetryThrottling {
+  /**
+   * Tokens at most, and at first; a failure takes one out.
+   * More than 0.
+   */
+  readonly maxTokens: number;
+  /**
+   * Tokens that an answer with OK puts back; three decimals count.
+   * At least 0.001.
+   */
+  readonly tokenRatio: number;
+}
+
+/** Calls that a service would only refuse are not sent (Google's SRE book, chapter 21). */
+export interface AdaptiveThrottle {
+  /**
+   * Calls sent for each that the service takes; beyond, calls are refused with a chance that grows. Default 2.
+   * Range: 1 to 1000.
+   */
+  readonly k?: number;
+  /**
+   * How far back calls count. Default 120s.
+   * Range: 1s to 3600s.
+   */
+  readonly window?: DurationText;
 }
 
 /** Slots and a bounded queue. */
@@ -112,6 +235,169 @@ export interface Bulkhead {
    * More than 0s.
    */
   readonly queueTimeout?: DurationText;
+  /**
+   * Shares of the slots and of the queue, by name of what "by" says; at most 1 in all, at most 100. What is idle is lent.
+   * More than 0.
+   */
+  readonly partitions?: { readonly [name: string]: number };
+  /** What calls are told apart by. TENANT without partitions: each tenant has slots and a queue of its own. */
+  readonly by?: PartitionBy;
+}
+
+/** A limit of calls in flight that finds its own size from how they go. */
+export interface AdaptiveLimit {
+  /** Default GRADIENT. */
+  readonly algorithm?: LimitAlgorithm;
+  /**
+   * Calls in flight at first, from min to max. Default 20, or min or max if that is nearer.
+   * Range: 1 to 100000.
+   */
+  readonly initial?: number;
+  /**
+   * Calls in flight that are always allowed. Default 1.
+   * Range: 1 to 100000.
+   */
+  readonly min?: number;
+  /**
+   * Calls in flight that are never exceeded, at least min. Default 200, or min if that is more.
+   * Range: 1 to 100000.
+   */
+  readonly max?: number;
+  /** Calls that may wait; one more is refused with RESOURCE_EXHAUSTED. Default 0. */
+  readonly queue?: number;
+  /**
+   * Longest wait. Unset: until the call's deadline.
+   * More than 0s.
+   */
+  readonly queueTimeout?: DurationText;
+  /**
+   * As in Bulkhead, but only together with by.
+   * More than 0.
+   */
+  readonly partitions?: { readonly [name: string]: number };
+  /** As in Bulkhead, but only together with partitions. */
+  readonly by?: PartitionBy;
+}
+
+/** Refuses the calls of a method at once while they keep failing, and tries one now and then. */
+export interface CircuitBreaker {
+  /**
+   * Failed calls in a row that open it. Default 5 where failure_ratio is unset, else any number.
+   * At least 1.
+   */
+  readonly consecutiveFailures?: number;
+  /**
+   * Share of failed calls within window that opens it. Unset: any share.
+   * More than 0.
+   */
+  readonly failureRatio?: number;
+  /**
+   * Time over which the share is taken. Default 10s.
+   * More than 0s.
+   */
+  readonly window?: DurationText;
+  /**
+   * The share counts from so many calls within window on. Default 20.
+   * At least 1.
+   */
+  readonly minimumCalls?: number;
+  /**
+   * How long it stays open at first; each probe that fails doubles it. Default 1s.
+   * More than 0s.
+   */
+  readonly openTime?: DurationText;
+  /**
+   * Longest time open, at least open_time. Default 30s.
+   * More than 0s.
+   */
+  readonly maxOpenTime?: DurationText;
+  /**
+   * Calls let out to probe at a time; as many successes close it. Default 1.
+   * Range: 1 to 100.
+   */
+  readonly halfOpenProbes?: number;
+}
+
+/** Endpoints that fail or fall silent get no calls for a while: gRFC A50, and a breaker for each endpoint. Needs balancing of ours. */
+export interface OutlierDetection {
+  /**
+   * Time between two judgements by success rate and failure percentage. Default 10s.
+   * At least 0.1s.
+   */
+  readonly interval?: DurationText;
+  /**
+   * Length of an endpoint's first ejection by them; each one in a row is longer by as much. Default 30s.
+   * More than 0s.
+   */
+  readonly baseEjectionTime?: DurationText;
+  /**
+   * Longest ejection by them, at least base_ejection_time. Default 300s.
+   * More than 0s.
+   */
+  readonly maxEjectionTime?: DurationText;
+  /** They eject no endpoint while that share of all, or more, is ejected. Default 10. */
+  readonly maxEjectionPercent?: number;
+  /** Ejects who succeeds far less often than the others. Unset: nobody. */
+  readonly successRateEjection?: SuccessRateEjection;
+  /** Ejects who fails too often. Unset: nobody. */
+  readonly failurePercentageEjection?: FailurePercentageEjection;
+  /**
+   * Success rates this little below the mean eject nobody; 0 is gRFC A50 to the letter. Default 0.05.
+   * Range: 0 to 1.
+   */
+  readonly minimumGap?: number;
+  /**
+   * With less than that share of the ready endpoints left, ejections are not heeded. Default 0.5.
+   * Range: 0 to 1.
+   */
+  readonly panicThreshold?: number;
+  /** Failures in a row that eject an endpoint until a call on it succeeds; so does silence. 0: neither. Default 5. */
+  readonly consecutiveFailures?: number;
+}
+
+/** How addresses are looked for, and connections watched. Needs balancing of ours. */
+export interface Endpoints {
+  /**
+   * While there are calls, the name is resolved again so often, or up to a fifth sooner. 0s: only when a connection is lost. Default 1.5s.
+   * Range: 0s to 86400s.
+   */
+  readonly refresh?: DurationText;
+  /**
+   * A connection that is not ready for calls (TCP, TLS, the peer's HTTP/2 settings) after that time has failed. Default 5s.
+   * Range: 0.01s to 3600s.
+   */
+  readonly connectTimeout?: DurationText;
+  /**
+   * The connection to an address that the name no longer has is kept that long, without calls, should it come back. Default 10s.
+   * Range: 0s to 3600s.
+   */
+  readonly hold?: DurationText;
+  /** A connection that has fallen silent is replaced by a new one to the same address. Default true. */
+  readonly rebuild?: boolean;
+}
+
+/** Ejects endpoints whose success rate is below the mean by more than stdev_factor / 1000 standard deviations. */
+export interface SuccessRateEjection {
+  /** Default 1900. */
+  readonly stdevFactor?: number;
+  /** How many of a hundred that are found out are ejected. Default 100. */
+  readonly enforcementPercentage?: number;
+  /** From so many endpoints with request_volume on. Default 5. */
+  readonly minimumHosts?: number;
+  /** Calls within interval that an endpoint must have had to be judged. Default 100. */
+  readonly requestVolume?: number;
+}
+
+/** Ejects endpoints of whose calls more than threshold percent failed. */
+export interface FailurePercentageEjection {
+  /** Default 85. */
+  readonly threshold?: number;
+  /** How many of a hundred that are found out are ejected. Default 100. */
+  readonly enforcementPercentage?: number;
+  /** From so many endpoints with request_volume on. Default 5. */
+  readonly minimumHosts?: number;
+  /** Calls within interval that an endpoint must have had to be judged. Default 50. */
+  readonly requestVolume?: number;
 }
 
 /** How an endpoint is chosen. */
@@ -225,6 +511,14 @@ export interface DeadlinePolicy {
   readonly hopMargin?: DurationText;
 }
 
+/** What of itself a client call tells its server: its own wish, or what the call being served says. Nothing where neither says anything. */
+export interface Propagation {
+  /** How much it matters, as inmesh-priority. Default true. */
+  readonly priority?: boolean;
+  /** Whom it is for, as inmesh-tenant. Default true. */
+  readonly tenant?: boolean;
+}
+
 /** Spans and metrics, through the OpenTelemetry API only. */
 export interface Telemetry {
   /** Default true. */
@@ -263,7 +557,45 @@ export interface ServerPolicy {
   readonly authorization?: Authorization;
   /** Serve tunnels, long-lived streams that carry items of any method, besides batches. Default true. */
   readonly tunnels?: boolean;
+  /** Calls served at a time, over all methods, with a number that is found, not given. Unset: no limit. */
+  readonly limit?: LimitAlgorithm | AdaptiveLimit;
+  /**
+   * Time that a call without a deadline of its own may take. Unset: as long as it likes.
+   * More than 0s.
+   */
+  readonly defaultTimeout?: DurationText;
+  /**
+   * Refuse calls whose deadline is over when they come, up to this fraction of all calls; the rest is served. 0 refuses none. Default 1.
+   * Range: 0 to 1.
+   */
+  readonly lateRejectFraction?: number;
+  /** Believe what calls say of their priority and tenant. Only behind clients that may be believed. Default false. */
+  readonly trustTraits?: boolean;
+  /**
+   * Instead of default_timeout, by method, "pkg.Service/Method". 0s: as long as it likes.
+   * At least 0s.
+   */
+  readonly methodTimeouts?: { readonly [name: string]: DurationText };
 }
+
+/**
+ * What calls are told apart by.
+ *
+ * - `tenant`: Whom the call is for.
+ * - `priority`: How much the call matters: critical, default or sheddable.
+ * - `method`: Its method, "pkg.Service/Method"; for limits of more than one method only.
+ */
+export type PartitionBy = 'tenant' | 'priority' | 'method';
+
+/**
+ * How a limit finds its size.
+ *
+ * - `gradient`: Median latency now against the median at little concurrency, as Envoy does it.
+ * - `gradient2`: Latency now against its long average, as Netflix's Gradient2.
+ * - `vegas`: Latency now against the fastest, as TCP Vegas; for latencies that hardly vary.
+ * - `aimd`: One more while all is well, a tenth less when calls fail or are late; takes no notice of latency.
+ */
+export type LimitAlgorithm = 'gradient' | 'gradient2' | 'vegas' | 'aimd';
 
 /**
  * Balancing policies.
@@ -338,6 +670,10 @@ export type OnBatchError = 'fail_all' | 'retry_singles' | 'bisect';
  */
 export type AttemptSpans = 'auto' | 'always' | 'off';
 
+const partitionByRule: Rule<PartitionBy> = oneOf('tenant', 'priority', 'method');
+
+const limitAlgorithmRule: Rule<LimitAlgorithm> = oneOf('gradient', 'gradient2', 'vegas', 'aimd');
+
 const balancePolicyRule: Rule<BalancePolicy> = oneOf('peak_ewma', 'off');
 
 const carrierFormRule: Rule<CarrierForm> = oneOf('auto', 'envelope', 'tunnel');
@@ -360,12 +696,16 @@ const retryPolicyRule: Rule<RetryPolicy> = fields<RetryPolicy>({
   maxBackoff: duration({ positive: true }),
   backoffMultiplier: double({ positive: true }),
   retryableStatusCodes: list(statusCode(), 1),
+  perTryTimeout: duration({ min: 0 }),
+  chainStop: bool(),
 });
 
 const bulkheadRule: Rule<Bulkhead> = fields<Bulkhead>({
   slots: integer({ min: 1 }),
   queue: integer(),
   queueTimeout: duration({ positive: true }),
+  partitions: table(text(), double({ max: 1, positive: true })),
+  by: partitionByRule,
 }, { required: ['slots'] });
 
 const keyLiftRule: Rule<KeyLift> = fields<KeyLift>({
@@ -396,19 +736,74 @@ const batchRuleRule: Rule<BatchRule> = fields<BatchRule>({
   maxItems: integer({ min: 2, max: 1024 }),
 }, { required: ['via', 'result'] });
 
-const methodPolicyRule: Rule<MethodPolicy> = fields<MethodPolicy>({
+const hedgingPolicyRule: Rule<HedgingPolicy> = fields<HedgingPolicy>({
+  maxAttempts: integer({ min: 2 }),
+  hedgingDelay: duration({ min: 0 }),
+  percentile: double({ max: 1, positive: true }),
+  nonFatalStatusCodes: list(statusCode()),
+});
+
+const circuitBreakerRule: Rule<CircuitBreaker> = fields<CircuitBreaker>({
+  consecutiveFailures: integer({ min: 1 }),
+  failureRatio: double({ max: 1, positive: true }),
+  window: duration({ positive: true }),
+  minimumCalls: integer({ min: 1 }),
+  openTime: duration({ positive: true }),
+  maxOpenTime: duration({ positive: true }),
+  halfOpenProbes: integer({ min: 1, max: 100 }),
+});
+
+const adaptiveLimitRule: Rule<AdaptiveLimit> = shorthand('algorithm', fields<AdaptiveLimit>({
+  algorithm: limitAlgorithmRule,
+  initial: integer({ min: 1, max: 100000 }),
+  min: integer({ min: 1, max: 100000 }),
+  max: integer({ min: 1, max: 100000 }),
+  queue: integer(),
+  queueTimeout: duration({ positive: true }),
+  partitions: table(text(), double({ max: 1, positive: true })),
+  by: partitionByRule,
+}, { shorthands: ['gradient', 'gradient2', 'vegas', 'aimd'] }));
+
+const cacheRule: Rule<Cache> = fields<Cache>({
+  ttl: duration({ positive: true }),
+  staleIfError: duration({ positive: true }),
+  maxEntries: integer({ min: 1, max: 10000000 }),
+  maxBytes: integer({ min: 1024 }),
+  singleFlight: bool(),
+  metadata: list(text()),
+});
+
+const fallbackRule: Rule<Fallback> = fields<Fallback>({
+  onStatus: list(statusCode(), 1),
+  method: name({ method: true }, 'value'),
   timeout: duration({ positive: true }),
+});
+
+const methodPolicyRule: Rule<MethodPolicy> = fields<MethodPolicy>({
+  timeout: duration({ min: 0 }),
   idempotent: bool(),
   retryPolicy: retryPolicyRule,
   bulkhead: bulkheadRule,
   coalesce: coalesceModeRule,
   batch: batchRuleRule,
+  hedgingPolicy: hedgingPolicyRule,
+  breaker: circuitBreakerRule,
+  limit: adaptiveLimitRule,
+  cache: cacheRule,
+  idleTimeout: duration({ positive: true }),
+  fallback: fallbackRule,
 });
+
+const retryThrottlingRule: Rule<RetryThrottling> = fields<RetryThrottling>({
+  maxTokens: double({ max: 1000, positive: true }),
+  tokenRatio: double({ min: 0.001 }),
+}, { required: ['maxTokens', 'tokenRatio'] });
 
 const retryBudgetRule: Rule<RetryBudget> = fields<RetryBudget>({
   ratio: double({ min: 0, max: 1000 }),
   minPerSecond: double({ min: 0, max: 1000000 }),
   ttl: duration({ min: 1, max: 60 }),
+  throttle: retryThrottlingRule,
 });
 
 const balanceRule: Rule<Balance> = shorthand('policy', fields<Balance>({
@@ -452,6 +847,54 @@ const serverPolicyRule: Rule<ServerPolicy> = fields<ServerPolicy>({
   maxItems: integer({ min: 1, max: 65536 }),
   authorization: authorizationRule,
   tunnels: bool(),
+  limit: adaptiveLimitRule,
+  defaultTimeout: duration({ positive: true }),
+  lateRejectFraction: double({ min: 0, max: 1 }),
+  trustTraits: bool(),
+  methodTimeouts: table(name({ method: true }, 'key'), duration({ min: 0 })),
+});
+
+const propagationRule: Rule<Propagation> = fields<Propagation>({
+  priority: bool(),
+  tenant: bool(),
+});
+
+const adaptiveThrottleRule: Rule<AdaptiveThrottle> = fields<AdaptiveThrottle>({
+  k: double({ min: 1, max: 1000 }),
+  window: duration({ min: 1, max: 3600 }),
+});
+
+const successRateEjectionRule: Rule<SuccessRateEjection> = fields<SuccessRateEjection>({
+  stdevFactor: integer(),
+  enforcementPercentage: integer({ max: 100 }),
+  minimumHosts: integer(),
+  requestVolume: integer(),
+});
+
+const failurePercentageEjectionRule: Rule<FailurePercentageEjection> = fields<FailurePercentageEjection>({
+  threshold: integer({ max: 100 }),
+  enforcementPercentage: integer({ max: 100 }),
+  minimumHosts: integer(),
+  requestVolume: integer(),
+});
+
+const outlierDetectionRule: Rule<OutlierDetection> = fields<OutlierDetection>({
+  interval: duration({ min: 0.1 }),
+  baseEjectionTime: duration({ positive: true }),
+  maxEjectionTime: duration({ positive: true }),
+  maxEjectionPercent: integer({ max: 100 }),
+  successRateEjection: successRateEjectionRule,
+  failurePercentageEjection: failurePercentageEjectionRule,
+  minimumGap: double({ min: 0, max: 1 }),
+  panicThreshold: double({ min: 0, max: 1 }),
+  consecutiveFailures: integer(),
+});
+
+const endpointsRule: Rule<Endpoints> = fields<Endpoints>({
+  refresh: duration({ min: 0, max: 86400 }),
+  connectTimeout: duration({ min: 0.01, max: 3600 }),
+  hold: duration({ min: 0, max: 3600 }),
+  rebuild: bool(),
 });
 
 /** Checks a whole document. */
@@ -465,4 +908,8 @@ export const policyRule: Rule<Policy> = fields<Policy>({
   deadline: deadlinePolicyRule,
   telemetry: telemetryRule,
   server: serverPolicyRule,
+  propagation: propagationRule,
+  adaptiveThrottle: adaptiveThrottleRule,
+  outlierDetection: outlierDetectionRule,
+  endpoints: endpointsRule,
 });

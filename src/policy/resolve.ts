@@ -6,9 +6,14 @@
 
 import type { TunnelRule } from '../batch/tunnel-rule.ts';
 import { splitMethod } from '../call.ts';
+import { type EndpointRules, resolveEndpointOptions } from '../endpoints/options.ts';
 import { ConfigError } from '../errors.ts';
+import type { AdaptiveLimitRules } from '../limit/options.ts';
+import { type OutlierRules, resolveOutlierOptions } from '../outlier/options.ts';
+import { outlierOptions } from './breaker-rules.ts';
 import { durationMs } from './duration.ts';
-import { type BulkheadRules, bulkheadRules, type MethodRules, methodRules } from './method-rules.ts';
+import { type BulkheadRules, bulkheadRules, limitRules } from './limit-rules.ts';
+import { type MethodRules, methodRules } from './method-rules.ts';
 import type {
   AttemptSpans,
   Balance,
@@ -16,6 +21,7 @@ import type {
   CarrierForm,
   Coalesce,
   CoalesceMode,
+  Endpoints as EndpointsPolicy,
   FlushRule,
   MethodPolicy,
   Policy,
@@ -26,6 +32,14 @@ export interface RetryBudgetRules {
   readonly ratio: number;
   readonly minPerSecond: number;
   readonly ttlMs: number;
+  /** gRFC A6's throttle in place of the others. */
+  readonly throttle?: { readonly maxTokens: number; readonly tokenRatio: number };
+}
+
+/** Refusing what a service would refuse anyway. */
+export interface AdaptiveThrottleRules {
+  readonly k: number;
+  readonly windowMs: number;
 }
 
 /** How an endpoint is chosen. */
@@ -34,6 +48,7 @@ export interface BalanceRules {
   /** The document names the policy: it stands against one that the client's service config names. */
   readonly explicit: boolean;
   readonly decayMs: number;
+  readonly outlierDetection: OutlierRules;
 }
 
 /** Limits of batches. Whether a method's calls join them stands in its own rules. */
@@ -68,6 +83,15 @@ export interface ServerRules {
   readonly bulkhead?: BulkheadRules;
   /** By path, `/pkg.Service/Method`. */
   readonly methodBulkheads: ReadonlyMap<string, BulkheadRules>;
+  /** Undefined: no limit. */
+  readonly limit?: AdaptiveLimitRules;
+  /** Of calls without a deadline. Undefined: none. */
+  readonly timeoutMs?: number;
+  /** The same by path; undefined in it: none. */
+  readonly methodTimeoutsMs: ReadonlyMap<string, number | undefined>;
+  /** Of all calls, the fraction that may be refused for being late. */
+  readonly lateRejectFraction: number;
+  readonly trustTraits: boolean;
   readonly carriers: boolean;
   readonly tunnels: boolean;
   readonly maxItems: number;
@@ -83,6 +107,7 @@ const MAX_CACHED = 10_000;
 
 const DEFAULT_DECAY_MS = 10_000;
 const DEFAULT_TTL_MS = 10_000;
+const DEFAULT_WINDOW_MS = 120_000;
 const DEFAULT_REFRESH_MS = 60_000;
 
 const ms = (text: string | undefined, fallback: number): number => (text === undefined ? fallback : durationMs(text));
@@ -90,9 +115,14 @@ const ms = (text: string | undefined, fallback: number): number => (text === und
 /** A policy, ready to be asked. Immutable but for its cache: a changed policy is a new table. */
 export class PolicyTable {
   readonly retryBudget: RetryBudgetRules;
+  /** Undefined: off. */
+  readonly adaptiveThrottle: AdaptiveThrottleRules | undefined;
   readonly balance: BalanceRules;
+  readonly endpoints: EndpointRules;
   readonly coalesce: CoalesceRules;
   readonly deadline: DeadlineRules;
+  /** What of itself a call tells its server. */
+  readonly traits: { readonly priority: boolean; readonly tenant: boolean };
   readonly telemetry: TelemetryRules;
   readonly server: ServerRules;
   readonly #methods: ReadonlyMap<string, MethodPolicy>;
@@ -138,17 +168,23 @@ export class PolicyTable {
       tunnels: tunnelRule(carrier, requireL7Visibility),
     };
 
-    const { ratio = 0.2, minPerSecond = 10, ttl } = policy.retryBudget ?? {};
-    this.retryBudget = { ratio, minPerSecond, ttlMs: ms(ttl, DEFAULT_TTL_MS) };
+    const { ratio = 0.2, minPerSecond = 10, ttl, throttle } = policy.retryBudget ?? {};
+    this.retryBudget = { ratio, minPerSecond, ttlMs: ms(ttl, DEFAULT_TTL_MS), ...(throttle === undefined ? {} : { throttle }) };
+    const adaptive = policy.adaptiveThrottle;
+    this.adaptiveThrottle = adaptive && { k: adaptive.k ?? 2, windowMs: ms(adaptive.window, DEFAULT_WINDOW_MS) };
 
     const balance: Balance = typeof policy.balance === 'string' ? { policy: policy.balance } : (policy.balance ?? {});
     this.balance = {
       policy: balance.policy ?? 'peak_ewma',
       explicit: balance.policy !== undefined,
       decayMs: ms(balance.decay, DEFAULT_DECAY_MS),
+      outlierDetection: resolveOutlierOptions(outlierOptions(policy.outlierDetection), 'policy.outlierDetection'),
     };
 
+    this.endpoints = endpointRules(policy.endpoints);
+
     this.deadline = { propagate: policy.deadline?.propagate ?? true, hopMarginMs: ms(policy.deadline?.hopMargin, 0) };
+    this.traits = { priority: policy.propagation?.priority ?? true, tenant: policy.propagation?.tenant ?? true };
     const { traces = true, metrics = true, attemptSpans = 'auto' } = policy.telemetry ?? {};
     this.telemetry = { traces, metrics, attemptSpans };
     this.server = serverRules(policy);
@@ -195,17 +231,38 @@ function tunnelRule(carrier: CarrierForm, requireL7Visibility: boolean): TunnelR
   return carrier === 'tunnel' ? 'always' : 'under-load';
 }
 
+function endpointRules({ refresh, connectTimeout, hold, rebuild }: EndpointsPolicy = {}): EndpointRules {
+  return resolveEndpointOptions(
+    {
+      ...(refresh === undefined ? {} : { refreshMs: durationMs(refresh) }),
+      ...(connectTimeout === undefined ? {} : { connectTimeoutMs: durationMs(connectTimeout) }),
+      ...(hold === undefined ? {} : { holdMs: durationMs(hold) }),
+      ...(rebuild === undefined ? {} : { rebuild }),
+    },
+    'policy.endpoints',
+  );
+}
+
 function serverRules({ server = {} }: Policy): ServerRules {
   const { authorization } = server;
   const bulkhead = bulkheadRules(server.bulkhead);
+  const limit = limitRules(server.limit);
   const methodBulkheads = new Map<string, BulkheadRules>();
   for (const [name, limit] of Object.entries(server.methodBulkheads ?? {})) {
     const rules = bulkheadRules(limit);
     if (rules !== undefined) methodBulkheads.set(`/${name}`, rules);
   }
+  const methodTimeoutsMs = new Map<string, number | undefined>();
+  for (const [name, timeout] of Object.entries(server.methodTimeouts ?? {}))
+    methodTimeoutsMs.set(`/${name}`, durationMs(timeout) || undefined);
   return {
+    ...(server.defaultTimeout === undefined ? {} : { timeoutMs: durationMs(server.defaultTimeout) }),
+    methodTimeoutsMs,
+    lateRejectFraction: server.lateRejectFraction ?? 1,
+    trustTraits: server.trustTraits ?? false,
     ...(bulkhead === undefined ? {} : { bulkhead }),
     methodBulkheads,
+    ...(limit === undefined ? {} : { limit }),
     carriers: server.carriers ?? true,
     tunnels: server.tunnels ?? true,
     maxItems: server.maxItems ?? 1024,

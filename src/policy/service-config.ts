@@ -1,14 +1,14 @@
 /**
- * Takes over what a gRPC service config says about methods, so that its retryPolicy can be replaced by ours and attempts
- * are never multiplied.
+ * Takes over what a gRPC service config says about methods, so that its retryPolicy and hedgingPolicy can be replaced by
+ * ours and attempts are never multiplied.
  *
- * Source: grpc-proto service_config.proto (MethodConfig), gRFC A6 (retryPolicy).
+ * Source: grpc-proto service_config.proto (MethodConfig), gRFC A6 (retryPolicy, hedgingPolicy).
  *
  * @packageDocumentation
  */
 
 import { show, showPath } from '../input/show.ts';
-import { secondsText } from './duration.ts';
+import { durationMs, secondsText } from './duration.ts';
 import { retryRules } from './method-rules.ts';
 import { checkPolicy, parsePolicy } from './parse.ts';
 import type { MethodPolicy, Policy } from './policy.gen.ts';
@@ -28,12 +28,12 @@ type Layers = { methods: Record<string, MethodPolicy>; services: Record<string, 
 
 const IGNORED: Readonly<Record<string, string>> = {
   waitForReady: 'is not taken over: grpc-js ignores it too; set it by `new Metadata({ waitForReady: true })`',
-  hedgingPolicy: 'is not taken over: inmesh does not hedge yet',
   maxRequestMessageBytes: 'is not taken over: set grpc.max_send_message_length',
   maxResponseMessageBytes: 'is not taken over: set grpc.max_receive_message_length',
   maxRequestBytes: 'is not taken over: set grpc.max_send_message_length',
   maxResponseBytes: 'is not taken over: set grpc.max_receive_message_length',
 };
+const TAKEN_OVER = ['name', 'timeout', 'retryPolicy', 'hedgingPolicy'];
 const RETRY_FIELDS = ['maxAttempts', 'initialBackoff', 'maxBackoff', 'backoffMultiplier', 'retryableStatusCodes'] as const;
 
 const isTable = (value: unknown): value is Table => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -80,10 +80,13 @@ function readEntry(entry: unknown, index: number, layers: Layers, diagnostics: s
     tell([], `expected an object, got ${show(entry)}`);
     return;
   }
-  const own: MethodPolicy = { ...readTimeout(entry['timeout'], tell), ...readRetry(entry['retryPolicy'], tell) };
+  const own: MethodPolicy = {
+    ...readTimeout(entry['timeout'], tell),
+    ...readRetry(entry['retryPolicy'], tell),
+    ...readHedging(entry, tell),
+  };
   for (const key of Object.keys(entry)) {
-    if (key !== 'name' && key !== 'timeout' && key !== 'retryPolicy')
-      tell([key], Object.hasOwn(IGNORED, key) ? (IGNORED[key] ?? '') : 'unknown key, not taken over');
+    if (!TAKEN_OVER.includes(key)) tell([key], Object.hasOwn(IGNORED, key) ? (IGNORED[key] ?? '') : 'unknown key, not taken over');
   }
   const names: readonly unknown[] = Array.isArray(entry['name']) ? entry['name'] : [];
   if (names.length === 0) tell(['name'], `expected a list of names, got ${show(entry['name'])}`);
@@ -99,7 +102,11 @@ function readTimeout(value: unknown, tell: (keys: readonly string[], text: strin
   const timeout = isTable(value) ? secondsText(Number(value['seconds'] ?? 0) + Number(value['nanos'] ?? 0) / 1e9) : value;
   const checked = checkPolicy({ defaults: { timeout } });
   for (const { problem } of checked.problems ?? []) tell(['timeout'], `${problem}; not taken over`);
-  return checked.policy?.defaults ?? {};
+  const defaults = checked.policy?.defaults ?? {};
+  if (defaults.timeout === undefined || durationMs(defaults.timeout) > 0) return defaults;
+  // In a policy it means none, in a service config that every call is late.
+  tell(['timeout'], 'expected a duration > "0s", got "0s"; not taken over');
+  return {};
 }
 
 function readRetry(value: unknown, tell: (keys: readonly (string | number)[], text: string) => void): MethodPolicy {
@@ -127,6 +134,22 @@ function readRetry(value: unknown, tell: (keys: readonly (string | number)[], te
   };
 }
 
+function readHedging(entry: Table, tell: (keys: readonly (string | number)[], text: string) => void): MethodPolicy {
+  const value = entry['hedgingPolicy'];
+  if (value === undefined) return {};
+  if (entry['retryPolicy'] !== undefined) {
+    tell(['hedgingPolicy'], 'is not taken over: gRPC A6 allows no retryPolicy beside it');
+    return {};
+  }
+  const checked = checkPolicy({ defaults: { hedgingPolicy: value } });
+  for (const { keys, problem } of checked.problems ?? []) tell(keys.slice(1), `${problem}; the hedgingPolicy is not taken over`);
+  const hedgingPolicy = checked.policy?.defaults?.hedgingPolicy;
+  if (hedgingPolicy === undefined) return {};
+  tell(['hedgingPolicy'], 'taken over; only calls of methods marked idempotent: true in the policy are hedged, within retryBudget');
+  // What is unset means something else in gRPC: no delay, and every failure is fatal.
+  return { hedgingPolicy: { hedgingDelay: '0s', nonFatalStatusCodes: [], ...hedgingPolicy } };
+}
+
 /** Puts `own` where `name` says; gives the problem if it cannot. */
 function store(name: unknown, own: MethodPolicy, layers: Layers): string | undefined {
   if (!isTable(name)) return `expected an object, got ${show(name)}`;
@@ -150,7 +173,7 @@ function store(name: unknown, own: MethodPolicy, layers: Layers): string | undef
 /** In gRPC the most special entry stands alone; here it inherits what it does not say. */
 function tellInherited(layers: Layers, diagnostics: string[]): void {
   const tell = (key: string, own: MethodPolicy, wider: MethodPolicy | undefined, where: string): void => {
-    for (const field of ['timeout', 'retryPolicy'] as const) {
+    for (const field of ['timeout', 'retryPolicy', 'hedgingPolicy'] as const) {
       if (own[field] === undefined && wider?.[field] !== undefined)
         diagnostics.push(`serviceConfig: ${key} has no ${field} in gRPC, here it inherits that of ${where}`);
     }

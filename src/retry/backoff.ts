@@ -1,7 +1,7 @@
 /**
  * Waits between attempts, as gRFC A6 defines them.
  *
- * cockatiel's generators (checked in 3.2.1) do not fit: its jitter is full [0, d), half [d/2, d) or decorrelated,
+ * cockatiel's generators (checked in 4.0.0) do not fit: its jitter is full [0, d), half [d/2, d) or decorrelated,
  * never d ± 20 %; full and half fix the multiplier at 2 and cut to whole milliseconds; all read `Math.random` themselves.
  *
  * @packageDocumentation

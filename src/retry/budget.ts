@@ -10,6 +10,9 @@
  * there is a second, capped purse, `carried`, as large as the most that one lost connection takes along. It is touched
  * only when the window is empty, and only successes fill it again (`ratio` each, as gRFC A6's throttle), so an outage gets it once.
  *
+ * Attempts that join slow ones ({@link Budget.tryJoin}), hedges among them, need answers with OK besides, `1 / ratio` for each, five at
+ * most: in an outage by slowness they would be paid by calls that fail, and keep it up.
+ *
  * @packageDocumentation
  */
 import type { Clock } from '../clock.ts';
@@ -17,13 +20,40 @@ import { SlidingWindow } from '../math/sliding-window.ts';
 import type { RetryBudgetOptions } from './options.ts';
 import { resolveRetryBudgetOptions } from './options.ts';
 
+/** Attempts that may join slow ones before there are answers: what a replica that falls silent takes until it is found out. */
+const JOINS = 100;
+/** Most answers with OK that pay for one more; fewer where the ratio says so. */
+const MAX_ANSWERS_PER_JOIN = 5;
 /** A call counts for `ttlMs`, and at most a hundredth longer. */
 const WINDOW_BUCKETS = 100;
 /** Lets five calls at 0.2 make one retry, though floating point may see a hair less. */
 const ROUNDING = 1e-9;
 
+/** What says how much may be re-sent to one service: a {@link RetryBudget} or gRFC A6's throttle. */
+export interface Budget {
+  /** A call was made: once per call, not per attempt. */
+  deposit(): void;
+  /** A call, or an attempt at it, came to its end with OK. */
+  succeeded(): void;
+  /** An attempt failed in a way that another might mend, or its server says "not again". Told before `tryWithdraw`. */
+  failed(): void;
+  /**
+   * Takes one retry out; false: there is none, do not retry.
+   *
+   * @param carried - The call was lost with a carrier that it shared with others.
+   */
+  tryWithdraw(carried?: boolean): boolean;
+  /**
+   * Takes one out for an attempt that joins one which is only slow. When everything is slow, answers stay away, and more load
+   * would keep them away: so besides the budget it takes answers with OK.
+   */
+  tryJoin(): boolean;
+  /** Retries that could be taken out now. Never negative. */
+  balance(): number;
+}
+
 /** One budget for all that is re-sent to one service: retries, hedges, batch items. */
-export class RetryBudget {
+export class RetryBudget implements Budget {
   readonly #clock: Clock;
   readonly #ratio: number;
   readonly #reserve: number;
@@ -32,6 +62,10 @@ export class RetryBudget {
   readonly #retries: SlidingWindow;
   readonly #carriedCap: number;
   #carried: number;
+  /** Answers with OK that no join has used up. */
+  #answers: number;
+  readonly #maxAnswers: number;
+  readonly #answersPerJoin: number;
 
   /**
    * @param carried - Most retries besides for calls that were lost with their carrier. Nothing where the options allow no retry at all.
@@ -42,27 +76,26 @@ export class RetryBudget {
     this.#clock = clock;
     this.#ratio = ratio;
     this.#reserve = (minPerSecond * ttlMs) / 1000;
+    this.#answersPerJoin = Math.min(MAX_ANSWERS_PER_JOIN, 1 / ratio);
+    this.#answers = this.#maxAnswers = JOINS * this.#answersPerJoin;
     this.#carriedCap = this.#carried = ratio > 0 || minPerSecond > 0 ? carried : 0;
     const nowMs = clock.nowMs();
     this.#calls = new SlidingWindow(ttlMs, WINDOW_BUCKETS, nowMs);
     this.#retries = new SlidingWindow(ttlMs, WINDOW_BUCKETS, nowMs);
   }
 
-  /** A call was made: once per call, not per attempt. */
   deposit(): void {
     this.#calls.add(1, this.#clock.nowMs());
   }
 
-  /** A call came to its end with OK. */
   succeeded(): void {
+    if (this.#answers < this.#maxAnswers) this.#answers++;
     if (this.#carried < this.#carriedCap) this.#carried = Math.min(this.#carriedCap, this.#carried + this.#ratio);
   }
 
-  /**
-   * Takes one retry out; false: there is none, do not retry.
-   *
-   * @param carried - The call was lost with a carrier that it shared with others.
-   */
+  /** Failures cost nothing here. */
+  failed(): void {}
+
   tryWithdraw(carried = false): boolean {
     const nowMs = this.#clock.nowMs();
     if (this.#credit(nowMs) + ROUNDING >= 1) {
@@ -74,7 +107,12 @@ export class RetryBudget {
     return true;
   }
 
-  /** Retries that could be taken out now. Never negative. */
+  tryJoin(): boolean {
+    if (this.#answers + ROUNDING < this.#answersPerJoin || !this.tryWithdraw()) return false;
+    this.#answers -= this.#answersPerJoin;
+    return true;
+  }
+
   balance(): number {
     return Math.max(0, Math.floor(this.#credit(this.#clock.nowMs()) + ROUNDING));
   }

@@ -58,6 +58,21 @@ describe('wrong options of a single behaviour', () => {
       'retry.idempotentMethods: expected a list of paths, got "/loop.Echo/Say"',
     ],
     [
+      'a predicate that is none',
+      () => retryInterceptor({ retryOnResponse: wrong('stale') }),
+      'retry.retryOnResponse: expected a function, got "stale"',
+    ],
+    [
+      'a throttle in words of the policy',
+      () => retryInterceptor({ adaptiveThrottle: wrong({ window: '10s' }) }),
+      'retry.adaptiveThrottle.window: unknown option; did you mean windowMs?',
+    ],
+    [
+      'two kinds of budget',
+      () => retryInterceptor({ budget: { ratio: 0.1, throttle: { maxTokens: 10, tokenRatio: 0.1 } } }),
+      'retry.budget.ratio: expected nothing beside throttle, which takes the place of the other fields',
+    ],
+    [
       'a timeout as text',
       () => deadlineInterceptor({ timeoutMs: wrong('2s') }),
       'deadline.timeoutMs: expected milliseconds as a number > 0, got "2s"; did you mean 2000?',

@@ -19,6 +19,19 @@ const policy: Policy = {
   coalesce: 'auto',
 };
 
+/** And what may not stand beside a retry policy, or would hide the queue of the slots. */
+const hedged: Policy = {
+  defaults: {
+    timeout: '0.25s',
+    idleTimeout: '0.08s',
+    idempotent: true,
+    hedgingPolicy: { maxAttempts: 3, hedgingDelay: '0.02s' },
+    limit: { initial: 2, max: 2, queue: 2, queueTimeout: '0.3s' },
+    breaker: { consecutiveFailures: 3, openTime: '0.05s' },
+  },
+  coalesce: 'auto',
+};
+
 const kind = fc.constantFrom<MethodKind>('unary', 'clientStream', 'serverStream', 'bidi');
 const code = fc.constantFrom(Code.OK, Code.OK, Code.UNAVAILABLE, Code.ABORTED, Code.INVALID_ARGUMENT, Code.DEADLINE_EXCEEDED);
 
@@ -83,53 +96,59 @@ function live(rig: Rig, door: 'channel' | 'interceptors', { kind: methodKind, ti
 }
 
 describe.for(doors)('the whole client stack behind %s', (door) => {
-  test('C6: whatever the schedule, a caller hears exactly one status, last, and nothing stays behind', async () => {
-    let settled = 0;
-    let refused = 0;
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(caller, { minLength: 1, maxLength: 8 }),
-        fc.array(program, { minLength: 1, maxLength: 12 }),
-        fc.nat(),
-        async (callers, programs, seed) => {
-          const rig = new Rig(door, { policy, seed });
-          rig.onLower = (lower, index) => {
-            lower.onStart = () => play(rig, lower, programs[index % programs.length] as Program);
-          };
-          const ears: { kind: MethodKind; ear: Ear }[] = [];
-          for (const one of callers) rig.clock.setTimer(() => ears.push({ kind: one.kind, ear: live(rig, door, one) }), one.startAfter);
-          for (let at = 0; at < 1000; at += 20) {
-            rig.clock.advance(20);
-            rig.clock.endTurn();
+  test.for([
+    ['retries and slots', policy],
+    ['hedges, limits, breakers and idle timeouts', hedged],
+  ] as const)(
+    'C6: whatever the schedule, a caller hears exactly one status, last, and nothing stays behind, with %s',
+    async ([, everything]) => {
+      let settled = 0;
+      let refused = 0;
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(caller, { minLength: 1, maxLength: 8 }),
+          fc.array(program, { minLength: 1, maxLength: 12 }),
+          fc.nat(),
+          async (callers, programs, seed) => {
+            const rig = new Rig(door, { policy: everything, seed });
+            rig.onLower = (lower, index) => {
+              lower.onStart = () => play(rig, lower, programs[index % programs.length] as Program);
+            };
+            const ears: { kind: MethodKind; ear: Ear }[] = [];
+            for (const one of callers) rig.clock.setTimer(() => ears.push({ kind: one.kind, ear: live(rig, door, one) }), one.startAfter);
+            for (let at = 0; at < 1000; at += 20) {
+              rig.clock.advance(20);
+              rig.clock.endTurn();
+              await turn();
+            }
+            rig.clock.advance(10_000);
             await turn();
-          }
-          rig.clock.advance(10_000);
-          await turn();
-          expect(ears.length).toBe(callers.length);
-          for (const { kind: methodKind, ear } of ears) {
-            expect(ear.log.filter((line) => line === 'status')).toHaveLength(1);
-            expect(ear.log.at(-1)).toBe('status');
-            expect(ear.log.lastIndexOf('metadata')).toBeLessThanOrEqual(
-              ear.log.includes('message') && ear.log.includes('metadata') ? ear.log.indexOf('message') : ear.log.length,
-            );
-            const unaryAnswer = methodKind === 'unary' || methodKind === 'clientStream';
-            // grpc-js's clients of a unary answer are promised a message before an error, if only `null`; channels promise none.
-            if (door === 'interceptors' && unaryAnswer && ear.status?.code !== Code.OK)
-              expect(ear.log.some((line) => line === 'null' || line === 'message')).toBe(true);
-            if (door === 'channel' || !unaryAnswer) expect(ear.log).not.toContain('null');
-            settled++;
-          }
-          expect(rig.counts.client.active).toBe(0);
-          expect(rig.clock.pending).toBe(0);
-          for (const count of Object.values(rig.counts.client.refused)) refused += count;
-        },
-      ),
-      { numRuns: 250 },
-    );
-    // The schedules reach what they are meant for.
-    expect(settled).toBeGreaterThan(250);
-    expect(refused).toBeGreaterThan(20);
-  });
+            expect(ears.length).toBe(callers.length);
+            for (const { kind: methodKind, ear } of ears) {
+              expect(ear.log.filter((line) => line === 'status')).toHaveLength(1);
+              expect(ear.log.at(-1)).toBe('status');
+              expect(ear.log.lastIndexOf('metadata')).toBeLessThanOrEqual(
+                ear.log.includes('message') && ear.log.includes('metadata') ? ear.log.indexOf('message') : ear.log.length,
+              );
+              const unaryAnswer = methodKind === 'unary' || methodKind === 'clientStream';
+              // grpc-js's clients of a unary answer are promised a message before an error, if only `null`; channels promise none.
+              if (door === 'interceptors' && unaryAnswer && ear.status?.code !== Code.OK)
+                expect(ear.log.some((line) => line === 'null' || line === 'message')).toBe(true);
+              if (door === 'channel' || !unaryAnswer) expect(ear.log).not.toContain('null');
+              settled++;
+            }
+            expect(rig.counts.client.active).toBe(0);
+            expect(rig.clock.pending).toBe(0);
+            for (const count of Object.values(rig.counts.client.refused)) refused += count;
+          },
+        ),
+        { numRuns: 250 },
+      );
+      // The schedules reach what they are meant for.
+      expect(settled).toBeGreaterThan(250);
+      expect(refused).toBeGreaterThan(20);
+    },
+  );
 
   test.for(['under the whole stack', 'under an empty one'])(
     'C6: whatever a lower half says after its end, the app hears no more, %s',

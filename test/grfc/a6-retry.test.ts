@@ -34,7 +34,7 @@ interface Row {
 const rows: readonly Row[] = [
   { id: 'R1', what: 'retry', answers: [ABORTED, OK], attempts: 2, why: 'ok', waitsMs: [1000] },
   { id: 'R5', what: 'too many attempts', answers: [ABORTED], attempts: 3, why: 'attempts', waitsMs: [1000, 1600] },
-  { id: 'R6-R7', what: 'non-retryable status', answers: [{ code: Code.INVALID_ARGUMENT }], attempts: 1, why: 'code' },
+  { id: 'R6 R7', what: 'non-retryable status', answers: [{ code: Code.INVALID_ARGUMENT }], attempts: 1, why: 'code' },
   { id: 'R8', what: 'disabled for the call', answers: [ABORTED], call: { enabled: false }, attempts: 1, why: 'disabled' },
   { id: 'R8', what: 'disabled by one attempt', answers: [ABORTED], policy: { ...CORE, maxAttempts: 1 }, attempts: 1, why: 'disabled' },
   { id: 'R9', what: 'throttled', answers: [ABORTED], call: { budget: { tryWithdraw: () => false } }, attempts: 1, why: 'budget' },
@@ -56,7 +56,7 @@ const rows: readonly Row[] = [
     why: 'pushback',
     waitsMs: [1000],
   },
-  { id: 'R12-R13', what: 'headers or a message commit', answers: [{ ...ABORTED, committed: true }, OK], attempts: 1, why: 'committed' },
+  { id: 'R12 R13', what: 'headers or a message commit', answers: [{ ...ABORTED, committed: true }, OK], attempts: 1, why: 'committed' },
   {
     id: 'A6',
     what: 'pushback does not make a status retryable',
@@ -92,6 +92,14 @@ const rows: readonly Row[] = [
     why: 'deadline',
   },
   {
+    id: 'R41',
+    what: 'less than a useful millisecond left after the backoff',
+    answers: [ABORTED],
+    call: { deadlineMs: 1000.5 },
+    attempts: 1,
+    why: 'deadline',
+  },
+  {
     id: 'R42',
     what: 'unmarked method, may have run',
     answers: [ABORTED, OK],
@@ -115,6 +123,39 @@ const rows: readonly Row[] = [
     call: { idempotent: false },
     attempts: 2,
     why: 'not-idempotent',
+  },
+  {
+    id: 'B4',
+    what: 'made for a call that is itself a retry, and may have run',
+    answers: [ABORTED, OK],
+    call: { chained: true },
+    attempts: 1,
+    why: 'chain',
+  },
+  {
+    id: 'B4',
+    what: 'made for a call that is itself a retry, and never ran',
+    answers: [{ code: Code.UNAVAILABLE, unprocessed: true }, OK],
+    call: { chained: true },
+    attempts: 2,
+    why: 'ok',
+  },
+  {
+    id: 'R25',
+    what: 'refused for overload, and no other replica',
+    answers: [{ code: Code.RESOURCE_EXHAUSTED, unprocessed: true, overload: true }, OK],
+    call: { hasOther: false },
+    attempts: 1,
+    why: 'nowhere',
+  },
+  {
+    id: 'R25',
+    what: 'refused for overload, but the only replica says when to come back',
+    answers: [{ code: Code.RESOURCE_EXHAUSTED, unprocessed: true, overload: true, pushback: ['40'] }, OK],
+    call: { hasOther: false },
+    attempts: 2,
+    why: 'ok',
+    waitsMs: [40],
   },
   {
     id: 'R42',
@@ -173,26 +214,27 @@ describe('A6 pushback', () => {
     { pushback: ['5, 5'], retries: false, why: 'two values in one' },
     { pushback: ['5', '5'], retries: false, why: 'two values' },
     { pushback: ['10'], code: Code.INTERNAL, retries: false, why: 'status not retryable' },
-  ])('R27-R29 $pushback: $why', ({ pushback, code = Code.ABORTED, retries }) => {
+  ])('R27 R28 R29 $pushback: $why', ({ pushback, code = Code.ABORTED, retries }) => {
     const played = play(CORE, [{ code, pushback }, OK]);
     expect(played.attempts).toBe(retries ? 2 : 1);
     if (retries) expect(played.waitsMs).toEqual([Number(pushback[0])]);
   });
 });
 
-describe('A6 configuration (R39)', () => {
-  test('defaults are the documented ones', () => {
+describe('A6 configuration', () => {
+  test('R39: defaults are the documented ones', () => {
     expect(resolveRetryOptions({}, 'retry')).toEqual({
       maxAttempts: 3,
       initialBackoffMs: 25,
       maxBackoffMs: 250,
       backoffMultiplier: 2,
       retryableCodes: new Set([Code.UNAVAILABLE]),
+      chainStop: true,
     });
     expect(resolveRetryOptions(undefined, 'retry')).toEqual(resolveRetryOptions({}, 'retry'));
   });
 
-  test('status codes are accepted by number and by name in any case', () => {
+  test('R39: status codes are accepted by number and by name in any case', () => {
     const { retryableCodes } = resolveRetryOptions({ retryableCodes: ['unavailable', 14, 'Aborted', 8] }, 'retry');
     expect([...retryableCodes]).toEqual([14, 10, 8]);
   });
@@ -219,7 +261,9 @@ describe('A6 configuration (R39)', () => {
     [{ maxAttemps: 3 }, 'retry.maxAttemps: unknown option; did you mean maxAttempts?'],
     [{ hedging: 3 }, 'retry.hedging: unknown option; known are maxAttempts, initialBackoffMs'],
     [[], 'retry: expected an object, got an empty list'],
-  ])('refuses %j', (input, message) => {
+    [{ perTryTimeoutMs: -1 }, 'retry.perTryTimeoutMs: expected milliseconds as a number >= 0, got -1'],
+    [{ chainStop: 'yes' }, 'retry.chainStop: expected true or false, got "yes"'],
+  ])('R39: refuses %j', (input, message) => {
     expect(() => resolveRetryOptions(input, 'retry')).toThrow(message);
   });
 });

@@ -4,11 +4,16 @@ import { Metadata, Server, ServerInterceptingCall, ServerListenerBuilder, type S
 import { describe, expect, test } from 'vitest';
 import { bulkheadServer } from '../../interceptors/bulkhead.ts';
 import { Bulkhead } from '../../src/bulkhead/bulkhead.ts';
-import type { MethodKind } from '../../src/call.ts';
-import { Code } from '../../src/call.ts';
+import { KeyedBulkheads } from '../../src/bulkhead/keyed.ts';
+import { Code, type MethodKind, type Priority } from '../../src/call.ts';
 import { systemClock } from '../../src/clock.ts';
+import { CallScope, currentScope } from '../../src/deadline/call-scope.ts';
 import { LOCAL } from '../../src/errors.ts';
+import { servedTenant } from '../../src/grpc/bulkhead-call.ts';
+import type { ServerInfo } from '../../src/grpc/server-call.ts';
 import { asServerInterceptor } from '../../src/grpc/server-door.ts';
+import { createMesh } from '../../src/mesh.ts';
+import { MeshServer } from '../../src/mesh-server.ts';
 import type { Policy } from '../../src/policy/policy.gen.ts';
 import { Ear, Rig, succeed } from '../doors/rig.ts';
 import { FakeServerCall, serverInfo } from '../src/observe/rig.ts';
@@ -69,6 +74,58 @@ describe.for(doors)('client bulkhead behind %s', (door) => {
     expect(rig.counts.client.active).toBe(0);
   });
 
+  test('a full queue makes room for a more important call: the newest of the least important ends with RESOURCE_EXHAUSTED', async () => {
+    const rig = new Rig(door, { policy: limit(1, 2) });
+    rig.unary();
+    const { ear: first } = rig.unary(undefined, { priority: 'sheddable' });
+    const { ear: second } = rig.unary(undefined, { priority: 'sheddable' });
+    const { ear: critical } = rig.unary(undefined, { priority: 'critical' });
+    const { ear: third } = rig.unary(undefined, { priority: 'sheddable' });
+    await turn();
+    expect([first, second, critical, third].map(({ status }) => status?.code)).toEqual([undefined, 8, undefined, 8]);
+    expect(second.status).toMatchObject({ [LOCAL]: { reason: 'client.bulkhead/evicted', unprocessed: true } });
+    expect(third.status).toMatchObject({ [LOCAL]: { reason: 'client.bulkhead/queue-full' } });
+    succeed(rig.last);
+    succeed(rig.last);
+    expect(critical.status?.code).toBe(Code.OK); // it came last
+    succeed(rig.last);
+    expect(first.status?.code).toBe(Code.OK);
+    expect(rig.counts.client).toMatchObject({ active: 0 });
+  });
+
+  test('W4 W5: a tenant has its share whoever else calls, and what is idle is lent', async () => {
+    const policy: Policy = {
+      defaults: { bulkhead: { slots: 4, by: 'tenant', partitions: { acme: 0.5 } }, retryPolicy: { maxAttempts: 1 } },
+    };
+    const rig = new Rig(door, { policy });
+    const calls = (n: number, tenant?: string) =>
+      Array.from({ length: n }, () => rig.unary(undefined, tenant === undefined ? {} : { tenant }));
+    const noisy = [...calls(5, 'noisy'), ...calls(1)];
+    const acme = calls(3, 'acme');
+    await turn();
+    const refused = ({ ear }: { readonly ear: Ear }): boolean => ear.status?.code === Code.RESOURCE_EXHAUSTED;
+    expect([noisy.filter(refused).length, acme.filter(refused).length]).toEqual([2, 1]);
+    for (const lower of [...rig.lowers]) succeed(lower);
+    expect(rig.counts.client.active).toBe(0);
+    expect(calls(4, 'acme')).toHaveLength(4);
+    expect(rig.lowers).toHaveLength(10);
+  });
+
+  test('by tenant without partitions, each has slots of its own', async () => {
+    const rig = new Rig(door, { policy: { defaults: { bulkhead: { slots: 1, by: 'tenant' }, retryPolicy: { maxAttempts: 1 } } } });
+    const codes = ['a', 'a', 'b', undefined, undefined].map((tenant) => rig.unary(undefined, tenant === undefined ? {} : { tenant }).ear);
+    await turn();
+    expect(codes.map(({ status }) => status?.code)).toEqual([undefined, 8, undefined, undefined, 8]);
+  });
+
+  test('by priority, sheddable calls never take what critical ones are owed', async () => {
+    const by: Policy = { defaults: { bulkhead: { slots: 2, by: 'priority', partitions: { critical: 0.5, sheddable: 0.5 } } } };
+    const rig = new Rig(door, { policy: by });
+    const ears = (['sheddable', 'sheddable', 'sheddable', 'critical'] as const).map((priority) => rig.unary(undefined, { priority }).ear);
+    await turn();
+    expect(ears.map(({ status }) => status?.code)).toEqual([undefined, undefined, 8, undefined]);
+  });
+
   test('W3: 10,000 waiters that are cancelled at once are gone in a moment', async () => {
     const rig = new Rig(door, { policy: limit(1, 10_000) });
     rig.unary();
@@ -113,7 +170,6 @@ describe.for(doors)('client bulkhead behind %s', (door) => {
   test('a waiter whose channel is closed meanwhile ends with UNAVAILABLE, and its slot is free', async () => {
     const held = new Gate();
     await using running = await serve({ handlers: { say: (_call, callback) => void held.opened.then(() => callback({ code: 9 })) } });
-    const { createMesh } = await import('../../src/mesh.ts');
     const mesh = createMesh(limit(1, 5));
     const client = new EchoClient({ address: running.address, mesh, door });
     const outcomes = [client.say('a'), client.say('b'), client.say('c')];
@@ -305,5 +361,71 @@ describe('server bulkhead', () => {
     clock.advance(1);
     expect(heard).toEqual(['refused']);
     expect(clock.pending).toBe(0);
+  });
+
+  test('by method, each has its share of the one server; the deadline stage says whom a call is for', async () => {
+    const held = new Gate();
+    const bulkhead = { slots: 2, by: 'method', partitions: { 'loop.Echo/Tell': 0.5 } } as const;
+    const mesh = createMesh({ server: { bulkhead } });
+    const wait: Handlers['say'] = (call, callback) => void held.opened.then(() => callback(null, call.request));
+    await using running = await serve({ server: new MeshServer({ mesh }), handlers: { say: wait, tell: wait } });
+    using client = new EchoClient({ address: running.address });
+    const says = ['1', '2', '3'].map((text) => client.say(text));
+    await until(() => mesh.stats().server.active >= 2);
+    const tells = ['1', '2'].map((text) => client.say(text, { method: 'tell' }));
+    const refused = await Promise.all([says[2], tells[1]]);
+    expect(refused.map((outcome) => outcome?.trailers['inmesh-reason']?.[0])).toEqual([
+      'server.bulkhead/queue-full',
+      'server.bulkhead/queue-full',
+    ]);
+    held.open();
+    expect((await Promise.all([...says.slice(0, 2), tells[0]])).map((outcome) => outcome?.code)).toEqual(['OK', 'OK', 'OK']);
+    await mesh.close();
+  });
+
+  test('by tenant, each tenant that the call being served is for has slots of its own', () => {
+    const clock = new FakeClock();
+    const bulkheads = new KeyedBulkheads<ServerInfo>(() => ({ slots: 1, by: 'tenant' }), clock, servedTenant);
+    const layer = bulkheadServer({ clock, bulkheadOf: (info) => bulkheads.for(info), limits: (method) => bulkheads.limits(method) });
+    const codes = ['a', 'a', 'b'].map((tenant) => {
+      const wire = new FakeServerCall();
+      const scope = new CallScope(Number.POSITIVE_INFINITY, { priority: undefined, tenant, attempt: 0 });
+      layer(serverInfo(), wire).start({
+        onReceiveMetadata: () => {},
+        onReceiveMessage: () => {},
+        onReceiveHalfClose: () => {},
+        onCancel: () => {},
+      });
+      currentScope.run(scope, () => wire.listener?.onReceiveMetadata(new Metadata()));
+      return wire.statuses[0]?.code;
+    });
+    expect(codes).toEqual([undefined, Code.RESOURCE_EXHAUSTED, undefined]);
+    expect(bulkheads.size).toBe(2);
+  });
+
+  test('W4: tenants that clients name have their shares on a server that believes them', async () => {
+    const held = new Gate();
+    const server = createMesh({
+      server: { trustTraits: true, bulkhead: { slots: 2, queue: 1, by: 'tenant', partitions: { acme: 0.5 } } },
+    });
+    await using running = await serve({
+      server: new MeshServer({ mesh: server }),
+      handlers: { say: (call, callback) => void held.opened.then(() => callback(null, call.request)) },
+    });
+    const mesh = createMesh();
+    using client = new EchoClient({ address: running.address, mesh });
+    const call = (tenant: string, priority: Priority): ReturnType<EchoClient['say']> => client.say('x', { inmesh: { tenant, priority } });
+    const noisy = [call('noisy', 'sheddable'), call('noisy', 'sheddable')];
+    await until(() => server.stats().server.active === 2);
+    noisy.push(call('noisy', 'sheddable'));
+    await until(() => server.stats().server.active === 3);
+    const acme = call('acme', 'default');
+    await until(() => server.stats().server.active === 4);
+    noisy.push(call('noisy', 'critical')); // in place of the third
+    expect((await noisy[2])?.trailers['inmesh-reason']).toEqual(['server.bulkhead/evicted']);
+    held.open();
+    const codes = (await Promise.all([acme, ...noisy])).map(({ code }) => code);
+    expect(codes).toEqual(['OK', 'OK', 'OK', 'RESOURCE_EXHAUSTED', 'OK']);
+    await Promise.all([mesh.close(), server.close()]);
   });
 });

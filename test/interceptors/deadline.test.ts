@@ -18,8 +18,9 @@ const HOUR_MS = 3_600_000;
 describe.for(doors)('deadlines of client calls behind %s', (door) => {
   test.for<[string, Policy, number | undefined, number | undefined]>([
     ['none is invented', {}, undefined, undefined],
+    ['D3: a method of 0s has none', { defaults: { timeout: '2s' }, methods: { 'loop.Echo/Say': { timeout: '0s' } } }, undefined, undefined],
     ["a call's own is kept", {}, 700, 700],
-    ['a call without one gets the default of its method', { methods: { 'loop.Echo/Say': { timeout: '2s' } } }, undefined, 2000],
+    ['D3: a call without one gets the default of its method', { methods: { 'loop.Echo/Say': { timeout: '2s' } } }, undefined, 2000],
     ['a call with one of its own keeps it, sooner', { defaults: { timeout: '2s' } }, 700, 700],
     ['a call with one of its own keeps it, later', { defaults: { timeout: '2s' } }, 5000, 5000],
   ])('%s', ([, policy, givenMs, expectedMs]) => {
@@ -111,6 +112,21 @@ describe.for(doors)('propagation through a server call to its client calls behin
     await hops.toA.say('go', withTimeout(10_000));
     const [left = 0] = hops.seen.deadlines;
     expect(left).toBeLessThanOrEqual(9500);
+    expect(left).toBeGreaterThan(8000);
+  });
+
+  test('D1: what its handler has spent before is gone', async () => {
+    await using hops = await twoHops(
+      { deadline: { hopMargin: '0.1s' } },
+      async (b) => {
+        await new Promise((resolve) => void setTimeout(resolve, 300));
+        return (await b.say('x')).text ?? '';
+      },
+      door,
+    );
+    await hops.toA.say('go', withTimeout(10_000));
+    const [left = 0] = hops.seen.deadlines;
+    expect(left).toBeLessThanOrEqual(9600);
     expect(left).toBeGreaterThan(8000);
   });
 
@@ -235,6 +251,27 @@ describe('server deadlines', () => {
     expect(trailers['inmesh-reason']).toEqual(['server.deadline/late']);
     expect(handled).toBe(0);
     expect((await client.say('x')).code).toBe('OK'); // no deadline, never late
+  });
+
+  test('D9: with a fraction of 0.5 every second late call is served, with 0 all of them, and told', async () => {
+    for (const [rejectFraction, expected] of [
+      [0.5, [1, 2]],
+      [0, [0, 4]],
+    ] as const) {
+      const clock = new FakeClock();
+      clock.wallOffsetMs = Date.now() + 60_000 - clock.nowMs();
+      let lateServed = 0;
+      let late = 0;
+      const layer = deadlineServer({ clock, rejectFraction, onLate: () => late++, onLateServed: () => lateServed++ });
+      await using running = await serve({ server: new Server({ interceptors: [asServerInterceptor(layer)] }) });
+      using client = new EchoClient({ address: running.address });
+      const codes: string[] = [];
+      for (let i = 0; i < 4; i++) codes.push((await client.say('x', withTimeout(10_000))).code);
+      expect(late + lateServed).toBe(4);
+      expect(codes.filter((code) => code === 'OK')).toHaveLength(lateServed);
+      expect(late).toBeGreaterThanOrEqual(expected[0]);
+      expect(lateServed).toBeGreaterThanOrEqual(expected[1]);
+    }
   });
 
   test.for(['collect', 'count', 'chat'] as const)('D6: the same for %s', async (name) => {

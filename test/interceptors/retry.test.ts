@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { Metadata } from '@grpc/grpc-js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Code, type MethodKind } from '../../src/call.ts';
+import { CallScope, currentScope } from '../../src/deadline/call-scope.ts';
 import type { Policy } from '../../src/policy/policy.gen.ts';
 import { Ear, type LowerCall, Rig, type RigOptions, succeed } from '../doors/rig.ts';
 import { type Door, doors } from '../support/loopback.ts';
@@ -70,6 +71,17 @@ describe.for(doors)('retry behind %s', (door) => {
     expect(ear.status).toMatchObject({ code: Code.ABORTED, details: 'attempt 2' });
   });
 
+  test('R7: so it is when nobody has asked for the answer yet', () => {
+    use(door);
+    const call = rig.make('unary');
+    const ear = new Ear();
+    call.start(new Metadata(), ear);
+    rig.last.end(Code.INVALID_ARGUMENT, 'yours');
+    expect(ear.status?.details).toBe('yours');
+    call.startRead();
+    expect(rig.lowers).toHaveLength(1);
+  });
+
   test('R6: a status that policy does not name is final', () => {
     use(door);
     const { ear } = rig.unary();
@@ -119,14 +131,35 @@ describe.for(doors)('retry behind %s', (door) => {
     expect(lowers).toHaveLength(2);
   });
 
-  test.for(['R12 headers', 'R13 a message'])('%s commit the call: a later ABORTED surfaces', (what) => {
-    use(door);
+  test.for(['R12 headers', 'R13 a message'])('%s commit an unmarked call: a later refusal surfaces', (what) => {
+    use(door, { policy: {} });
     const { ear } = rig.unary();
     if (what.startsWith('R12')) rig.last.listener?.onReceiveMetadata(new Metadata());
     else rig.last.listener?.onReceiveMessage(Buffer.from('x'));
-    rig.last.end(Code.ABORTED);
-    expect(ear.status?.code).toBe(Code.ABORTED);
+    rig.last.end(Code.UNAVAILABLE, 'late', { 'inmesh-unprocessed': '1' });
+    expect(ear.status).toMatchObject({ code: Code.UNAVAILABLE, details: 'late' });
     expect(rig.lowers).toHaveLength(1);
+  });
+
+  test('R12 R13: a marked unary call is judged by its trailers; the app hears one whole answer', () => {
+    const { clock } = use(door);
+    const { ear } = rig.unary();
+    rig.last.listener?.onReceiveMetadata(new Metadata());
+    rig.last.listener?.onReceiveMessage(Buffer.from('half'));
+    rig.last.end(Code.ABORTED);
+    expect(ear.log).toEqual([]);
+    clock.advance(1200);
+    expect(rig.lowers).toHaveLength(2);
+    succeed(rig.last);
+    expect(ear.log).toEqual(['metadata', 'message', 'status']);
+  });
+
+  test('R12 R13: what came with the last failure reaches the app', () => {
+    use(door);
+    const { ear } = rig.unary();
+    rig.last.listener?.onReceiveMetadata(new Metadata());
+    rig.last.end(Code.INVALID_ARGUMENT);
+    expect(ear.log.filter((what) => what !== 'null')).toEqual(['metadata', 'status']);
   });
 
   test('R14: each attempt is asked for the answer as often as the app asked', () => {
@@ -151,6 +184,25 @@ describe.for(doors)('retry behind %s', (door) => {
     expect(ear.status).toMatchObject({ code: Code.CANCELLED, details: 'Cancelled on client' });
     clock.advance(60_000);
     expect(lowers).toHaveLength(1);
+  });
+
+  test('R19: a deadline can not fall into a backoff: what would wait past it fails at once', () => {
+    const { clock } = use(door);
+    const { ear } = rig.unary(clock.nowMs() + 1300);
+    rig.last.end(Code.ABORTED);
+    clock.advance(1299);
+    expect(rig.lowers).toHaveLength(2);
+    rig.last.end(Code.DEADLINE_EXCEEDED, 'over');
+    expect(ear.status).toMatchObject({ code: Code.DEADLINE_EXCEEDED, details: 'over' });
+  });
+
+  test('R20: the deadline during the second attempt is the end', () => {
+    const { clock } = use(door);
+    const { ear } = rig.unary(clock.nowMs() + 2000);
+    rig.last.end(Code.ABORTED);
+    clock.advance(1200);
+    rig.last.end(Code.DEADLINE_EXCEEDED);
+    expect(ear.status?.code).toBe(Code.DEADLINE_EXCEEDED);
   });
 
   test('R20: a cancel during the second attempt reaches it', () => {
@@ -230,6 +282,117 @@ describe.for(doors)('retry behind %s', (door) => {
     const seconds = (calls * 5) / 1000;
     expect(lowers.length).toBeLessThanOrEqual(calls * 1.2 + 1 * (seconds + 10) + 1);
     expect(lowers.length).toBeGreaterThan(calls * 1.15);
+  });
+
+  test('R9 R31: behind a throttle of gRFC A6 a call whose failure leaves half of the tokens fails at once, and waits for nothing', () => {
+    const { clock } = use(door, { policy: { ...marked, retryBudget: { throttle: { maxTokens: 2, tokenRatio: 1 } } } });
+    const { ear } = rig.unary();
+    rig.last.end(Code.ABORTED, 'throttled');
+    expect(ear.status?.details).toBe('throttled');
+    expect(clock.pending).toBe(0);
+    rig.unary();
+    succeed(rig.last); // one token back
+    rig.unary();
+    rig.last.end(Code.ABORTED); // and gone
+    clock.advance(5000);
+    expect(rig.lowers).toHaveLength(3);
+  });
+
+  test('R33: what the app does to its metadata after the start changes no attempt', () => {
+    const { clock } = use(door);
+    const call = rig.make('unary');
+    const metadata = new Metadata();
+    metadata.set('k', 'as started');
+    call.start(metadata, new Ear());
+    metadata.set('k', 'changed');
+    metadata.add('l', 'new');
+    rig.last.end(Code.ABORTED);
+    clock.advance(1200);
+    for (const lower of rig.lowers) expect(lower.metadata?.getMap()).toMatchObject({ k: 'as started' });
+    expect(rig.last.metadata?.get('l')).toEqual([]);
+    expect(metadata.get(PREVIOUS)).toEqual([]);
+    rig.last.end(Code.OK);
+  });
+
+  test('R34: an attempt that failed on this side before it was sent is one of those that policy allows', () => {
+    const { clock } = use(door, { policy: { defaults: { retryPolicy: { maxAttempts: 2 } } } });
+    const { ear } = rig.unary();
+    for (let i = 0; i < 3; i++) {
+      rig.last.end(Code.UNAVAILABLE, 'not sent', { 'inmesh-unprocessed': '1' });
+      clock.advance(1000);
+    }
+    expect(rig.lowers).toHaveLength(2);
+    expect(ear.log.filter((what) => what !== 'null')).toEqual(['status']);
+  });
+
+  test('B1: of 10,000 calls that all fail there are at most N x 1.2 attempts and the floor, with the defaults', () => {
+    const { clock, lowers } = use(door, { policy: { defaults: { idempotent: true } } });
+    rig.onLower = (lower) => {
+      lower.onStart = () => void clock.setTimer(() => lower.end(Code.UNAVAILABLE), 1);
+    };
+    for (let i = 0; i < 10_000; i++) {
+      rig.unary();
+      clock.advance(1);
+    }
+    clock.advance(60_000);
+    expect(lowers.length).toBeLessThanOrEqual(10_000 * 1.2 + 10 * (10 + 10) + 1);
+    expect(lowers.length).toBeGreaterThan(10_000 * 1.2);
+  });
+
+  test('B4: a call made for one that is itself a retry is not sent again, unless it never ran', () => {
+    const { clock } = use(door);
+    const serving = new CallScope(Number.POSITIVE_INFINITY, { priority: undefined, tenant: undefined, attempt: 1 });
+    const { ear } = currentScope.run(serving, () => rig.unary());
+    rig.last.end(Code.ABORTED);
+    expect(ear.status?.code).toBe(Code.ABORTED);
+    expect(rig.warnings).toEqual([]);
+    const second = currentScope.run(serving, () => rig.unary());
+    rig.last.end(Code.UNAVAILABLE, '', { 'inmesh-unprocessed': '1' });
+    clock.advance(1200);
+    succeed(rig.last);
+    expect(second.ear.status?.code).toBe(Code.OK);
+    expect(rig.lowers).toHaveLength(3);
+  });
+
+  test('B4: unless policy says chainStop: false, or the call being served is a first attempt', () => {
+    const { clock } = use(door, { policy: { defaults: { idempotent: true, retryPolicy: { chainStop: false } } } });
+    const traits = { priority: undefined, tenant: undefined };
+    currentScope.run(new CallScope(Number.POSITIVE_INFINITY, { ...traits, attempt: 1 }), () => rig.unary());
+    rig.last.end(Code.UNAVAILABLE);
+    clock.advance(100);
+    expect(rig.lowers).toHaveLength(2);
+    succeed(rig.last);
+    use(door, { policy: { defaults: { idempotent: true } } });
+    currentScope.run(new CallScope(Number.POSITIVE_INFINITY, { ...traits, attempt: 0 }), () => rig.unary());
+    rig.last.end(Code.UNAVAILABLE);
+    rig.clock.advance(100);
+    expect(rig.lowers).toHaveLength(2);
+    succeed(rig.last);
+  });
+
+  test('RetryInfo says when to come back; pushback would stand above it', () => {
+    const { clock } = use(door);
+    const { ear } = rig.unary();
+    const metadata = new Metadata();
+    // google.rpc.Status { details: Any { RetryInfo { retry_delay: 3s } } }
+    const info = Buffer.concat([
+      Buffer.from([0x0a, 0x28]),
+      Buffer.from('type.googleapis.com/google.rpc.RetryInfo'),
+      Buffer.from([0x12, 4, 0x0a, 2, 8, 3]),
+    ]);
+    metadata.set('grpc-status-details-bin', Buffer.concat([Buffer.from([0x1a, info.length]), info]));
+    rig.last.listener?.onReceiveStatus({ code: Code.ABORTED, details: '', metadata });
+    clock.advance(2999);
+    expect(rig.lowers).toHaveLength(1);
+    clock.advance(601);
+    expect(rig.lowers).toHaveLength(2);
+    rig.last.end(Code.ABORTED, '', { 'retry-after': '5' });
+    clock.advance(4999);
+    expect(rig.lowers).toHaveLength(2);
+    clock.advance(1001);
+    expect(rig.lowers).toHaveLength(3);
+    succeed(rig.last);
+    expect(ear.status?.code).toBe(Code.OK);
   });
 
   test('B4: one budget for the whole service, whatever the method', () => {
@@ -338,7 +501,17 @@ describe.for(doors)('retry of streams behind %s', (door) => {
     }
   });
 
-  test('R16-R17: a call that outgrew the buffer of 1 MiB is committed', () => {
+  test.for(['R12 headers', 'R13 a message'])('%s commit a stream: a later ABORTED surfaces', (what) => {
+    use(door);
+    const { ear } = start(door, 'serverStream');
+    if (what.startsWith('R12')) rig.last.listener?.onReceiveMetadata(new Metadata());
+    else rig.last.listener?.onReceiveMessage(Buffer.from('x'));
+    rig.last.end(Code.ABORTED);
+    expect(ear.status?.code).toBe(Code.ABORTED);
+    expect(rig.lowers).toHaveLength(1);
+  });
+
+  test('R16 R17: a call that outgrew the buffer of 1 MiB is committed', () => {
     use(door);
     const { ear, write } = start(door, 'clientStream');
     const large = 'x'.repeat(1024);

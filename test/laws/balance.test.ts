@@ -115,6 +115,32 @@ describe('law of latency', () => {
     drain();
   });
 
+  test.each([
+    [200, 20, 1_000],
+    [200, 20, 200],
+    [50, 20, 1_000],
+    [1_000, 5, 1_000],
+  ])(
+    'X2: at %i calls a second of %i ms and deadlines of %i ms it is out within 1.2 s, has 15 calls or fewer in 6 s, and is back in 5 s',
+    (perSecond, workMs, deadlineMs) => {
+      const book = bookOf(3, 5);
+      const fine = (): Nature => ({ latencyMs: workMs });
+      run(book, perSecond, 3, fine);
+      const stopMs = clock.nowMs();
+      let ejectedMs = Number.POSITIVE_INFINITY;
+      const stopped = (address: string): Nature => {
+        if (book.find('e1:1')?.ejected === true) ejectedMs = Math.min(ejectedMs, clock.nowMs() - stopMs);
+        return address === 'e1:1' ? { latencyMs: deadlineMs, dropped: true } : { latencyMs: workMs };
+      };
+      const seen = run(book, perSecond, 6, stopped);
+      expect(ejectedMs).toBeLessThanOrEqual(1_200);
+      expect((seen.get('e1:1') ?? 0) * perSecond * 6).toBeLessThanOrEqual(15);
+      run(book, perSecond, 5, fine);
+      expect(run(book, perSecond, 2, fine).get('e1:1')).toBeGreaterThan(0.2);
+      drain();
+    },
+  );
+
   test.each([30, 300, 3_000])('drops that come back at once do not attract calls, at %i a second', (perSecond) => {
     const book = bookOf(3, 9);
     const nature = (address: string): Nature => (address === 'e2:1' ? { latencyMs: 0.1, dropped: true } : { latencyMs: 20 });

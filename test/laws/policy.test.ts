@@ -2,7 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../src/errors.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
-import type { MethodPolicy, Policy } from '../../src/policy/policy.gen.ts';
+import type {
+  Cache,
+  CircuitBreaker,
+  FailurePercentageEjection,
+  Fallback,
+  MethodPolicy,
+  OutlierDetection,
+  Policy,
+  SuccessRateEjection,
+} from '../../src/policy/policy.gen.ts';
 import { parsePolicyText } from '../../src/policy/policy-text.ts';
 import { PolicyTable } from '../../src/policy/resolve.ts';
 import { importServiceConfig } from '../../src/policy/service-config.ts';
@@ -61,8 +70,65 @@ const identifier = fc.stringMatching(/^[A-Za-z_]\w{0,8}$/).filter((text) => !['c
 const service = fc.array(identifier, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('.'));
 const method = fc.tuple(service, identifier).map(([s, m]) => `${s}/${m}`);
 const bulkhead = fc.record({ slots: fc.integer({ min: 1, max: 1000 }), queue: fc.nat() });
-const methodPolicy = opt<MethodPolicy>({
+const shares = fc.dictionary(identifier, fc.double({ min: 0.01, max: 0.3, noNaN: true }), {
+  minKeys: 1,
+  maxKeys: 3,
+  noNullPrototype: true,
+});
+const limit = fc.record({
+  algorithm: fc.constantFrom('gradient', 'aimd'),
+  min: fc.integer({ min: 1, max: 20 }),
+  by: fc.constant('tenant'),
+  partitions: shares,
+});
+const percent = fc.integer({ min: 0, max: 100 });
+const share = fc.double({ min: 0, max: 1, noNaN: true });
+const volumes = { enforcementPercentage: percent, minimumHosts: fc.nat(10), requestVolume: fc.nat(1000) };
+const breaker = opt<CircuitBreaker>({
+  consecutiveFailures: fc.integer({ min: 1, max: 100 }),
+  failureRatio: fc.double({ min: 0.01, max: 1, noNaN: true }),
+  window: duration,
+  minimumCalls: fc.integer({ min: 1, max: 100 }),
+  openTime: duration,
+  maxOpenTime: duration,
+  halfOpenProbes: fc.integer({ min: 1, max: 100 }),
+});
+const outlierDetection = opt<OutlierDetection>({
+  interval: fc.constantFrom('0.1s', '10s'),
+  baseEjectionTime: duration,
+  maxEjectionTime: duration,
+  maxEjectionPercent: percent,
+  successRateEjection: opt<SuccessRateEjection>({ stdevFactor: fc.nat(5000), ...volumes }),
+  failurePercentageEjection: opt<FailurePercentageEjection>({ threshold: percent, ...volumes }),
+  minimumGap: share,
+  panicThreshold: share,
+  consecutiveFailures: fc.nat(100),
+});
+const cache = opt<Cache>({
+  ttl: duration,
+  staleIfError: duration,
+  maxEntries: fc.integer({ min: 1, max: 1000 }),
+  maxBytes: fc.integer({ min: 1024, max: 100_000 }),
+  singleFlight: fc.boolean(),
+  metadata: fc.array(fc.constantFrom('authorization', 'accept-language'), { maxLength: 2 }),
+});
+const fallback = opt<Fallback>({
+  onStatus: fc.array(fc.constantFrom('UNAVAILABLE', 'ABORTED'), { minLength: 1, maxLength: 3 }),
+  method,
   timeout: duration,
+});
+const anyMethodPolicy = opt<MethodPolicy>({
+  hedgingPolicy: opt({
+    maxAttempts: fc.integer({ min: 2, max: 9 }),
+    hedgingDelay: fc.constantFrom('0s', '0.5s'),
+    percentile: fc.double({ min: 0.01, max: 1, noNaN: true }),
+    nonFatalStatusCodes: fc.array(fc.constantFrom('UNAVAILABLE', 'ABORTED'), { maxLength: 3 }),
+  }),
+  cache,
+  fallback,
+  breaker,
+  timeout: fc.oneof(duration, fc.constant('0s' as const)),
+  idleTimeout: duration,
   idempotent: fc.boolean(),
   retryPolicy: opt({
     maxAttempts: fc.integer({ min: 1, max: 9 }),
@@ -70,8 +136,11 @@ const methodPolicy = opt<MethodPolicy>({
     maxBackoff: fc.constantFrom('0.5s', '100s'),
     backoffMultiplier: fc.double({ min: 0.1, max: 10, noNaN: true }),
     retryableStatusCodes: fc.array(fc.constantFrom('UNAVAILABLE', 'ABORTED'), { minLength: 1, maxLength: 3 }),
+    perTryTimeout: fc.constantFrom('0s', '0.5s'),
+    chainStop: fc.boolean(),
   }),
   bulkhead,
+  limit,
   coalesce: fc.constantFrom('auto', 'never'),
   batch: fc.record({
     via: identifier,
@@ -79,11 +148,27 @@ const methodPolicy = opt<MethodPolicy>({
     result: opt({ items: identifier, match: fc.constantFrom('index', 'key', 'map') }),
   }),
 });
+/** Retry and hedging of one layer exclude each other (R39). */
+const methodPolicy = anyMethodPolicy.map(
+  ({ hedgingPolicy, ...rest }): MethodPolicy =>
+    rest.retryPolicy === undefined && hedgingPolicy !== undefined ? { ...rest, hedgingPolicy } : rest,
+);
 const policy = opt<Policy>({
+  endpoints: opt({
+    refresh: fc.constantFrom('0s', '1.5s'),
+    connectTimeout: fc.constantFrom('0.01s', '5s'),
+    hold: duration,
+    rebuild: fc.boolean(),
+  }),
+  outlierDetection,
   defaults: methodPolicy,
   services: fc.dictionary(service, methodPolicy, { maxKeys: 3, noNullPrototype: true }),
   methods: fc.dictionary(method, methodPolicy, { maxKeys: 3, noNullPrototype: true }),
-  retryBudget: opt({ ratio: fc.double({ min: 0, max: 1000, noNaN: true }), minPerSecond: fc.nat(1000), ttl: fc.constantFrom('1s', '60s') }),
+  retryBudget: fc.oneof(
+    opt({ ratio: fc.double({ min: 0, max: 1000, noNaN: true }), minPerSecond: fc.nat(1000), ttl: fc.constantFrom('1s', '60s') }),
+    fc.record({ throttle: fc.record({ maxTokens: fc.integer({ min: 1, max: 1000 }), tokenRatio: fc.constantFrom(0.001, 1) }) }),
+  ),
+  adaptiveThrottle: opt({ k: fc.integer({ min: 1, max: 1000 }), window: fc.constantFrom('1s', '3600s') }),
   balance: opt({ policy: fc.constantFrom('peak_ewma', 'off'), decay: duration }),
   coalesce: opt({
     mode: fc.constantFrom('auto', 'never'),
@@ -94,10 +179,16 @@ const policy = opt<Policy>({
     itemMetadata: fc.constant(['x-a']),
   }),
   deadline: opt({ propagate: fc.boolean(), hopMargin: duration }),
+  propagation: opt({ priority: fc.boolean(), tenant: fc.boolean() }),
   telemetry: opt({ traces: fc.boolean(), metrics: fc.boolean(), attemptSpans: fc.constantFrom('auto', 'always', 'off') }),
   server: opt({
     bulkhead,
     methodBulkheads: fc.dictionary(method, bulkhead, { maxKeys: 2, noNullPrototype: true }),
+    defaultTimeout: duration,
+    methodTimeouts: fc.dictionary(method, fc.constantFrom('0s', '1.5s'), { maxKeys: 2, noNullPrototype: true }),
+    lateRejectFraction: share,
+    trustTraits: fc.boolean(),
+    limit: opt({ max: fc.integer({ min: 20, max: 200 }), queue: fc.nat() }),
     carriers: fc.boolean(),
     maxItems: fc.integer({ min: 1, max: 65_536 }),
   }),

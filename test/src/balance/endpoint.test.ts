@@ -17,7 +17,7 @@ afterEach(() => {
 });
 
 function endpoint(options?: BalanceOptions): Endpoint {
-  const made = new Endpoint('10.0.0.1:80', crowd, resolveBalanceOptions(options, 'balance'));
+  const made = new Endpoint('10.0.0.1:80', crowd, resolveBalanceOptions(options, 'balance'), clock);
   made.setReady(true);
   return made;
 }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Endpoints, isEndpoints } from '../../../src/balance/endpoints.ts';
 import { resolveBalanceOptions } from '../../../src/balance/options.ts';
 import { ConfigError } from '../../../src/errors.ts';
+import { resolveOutlierOptions } from '../../../src/outlier/options.ts';
 import { seededRandom } from '../../../src/random.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -143,12 +144,12 @@ describe('the owner of a book', () => {
   });
 
   test('knows a book from anything else', () => {
-    expect([book, {}, null, 'book', { inmeshBook: 2 }].map(isEndpoints)).toEqual([true, false, false, false, false]);
+    expect([book, {}, null, 'book', { inmeshBook: 1 }].map(isEndpoints)).toEqual([true, false, false, false, false]);
   });
 
   test('shows nothing of itself in JSON, as grpc-js logs channel options', () => {
     ready('a:1');
-    expect(JSON.parse(JSON.stringify(book))).toEqual({ inmeshBook: 1 });
+    expect(JSON.parse(JSON.stringify(book))).toEqual({ inmeshBook: 2 });
   });
 });
 
@@ -161,6 +162,7 @@ describe('options of the balancer', () => {
       patienceMs: 10_000,
       graceMs: 1_000,
       historyMs: 300_000,
+      outlierDetection: resolveOutlierOptions(undefined, 'outlierDetection'),
     });
   });
 

@@ -105,15 +105,47 @@ describe('name resolution and the LB policy', () => {
     expect((await say(client))?.details).toContain('resolver is down');
   });
 
-  test('L9: fails calls when the list is empty, and recovers', async () => {
+  test('L9: fails calls when the list is empty from the start, and recovers', async () => {
     const [a] = await replicasOf(undefined);
     if (a === undefined) throw new Error('no replica');
-    const { client, book, resolver } = await pushed([a]);
-    resolver.push([]);
+    const { client, book, resolver } = await pushed([]);
     expect((await say(client))?.details).toContain('No addresses resolved');
     resolver.push([a]);
     await until(() => readyIn(book).length === 1);
     expect(await say(client)).toBeUndefined();
+  });
+
+  test('L9 X10: keeps the last good addresses when the list becomes empty', async () => {
+    const [a] = await replicasOf(undefined);
+    if (a === undefined) throw new Error('no replica');
+    const { client, book, resolver } = await pushed([a]);
+    resolver.push([]);
+    expect(readyIn(book)).toEqual([a.address]);
+    expect(await say(client)).toBeUndefined();
+  });
+
+  test('X10: serves from the old addresses as long as all new ones are bad', async () => {
+    const [a, gone] = await replicasOf(undefined, undefined);
+    if (a === undefined || gone === undefined) throw new Error('no replicas');
+    gone.stop();
+    const { client, resolver } = await pushed([a]);
+    resolver.push([gone]);
+    for (let i = 0; i < 20; i++) {
+      expect(await say(client)).toBeUndefined();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(a.calls).toBe(20);
+  });
+
+  test('is asked again and again while there are calls', async () => {
+    const { client } = await pushed(await replicasOf(undefined));
+    const asked = PushResolver.asked;
+    const startMs = performance.now();
+    while (PushResolver.asked === asked) {
+      expect(await say(client)).toBeUndefined();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(performance.now() - startMs).toBeLessThan(2_000);
   });
 
   test('is asked again when a connection is lost', async () => {

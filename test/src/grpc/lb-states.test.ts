@@ -1,121 +1,37 @@
-import { type CallCredentials, credentials, experimental, Metadata, connectivityState as State } from '@grpc/grpc-js';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { experimental, Metadata, connectivityState as State } from '@grpc/grpc-js';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Endpoints } from '../../../src/balance/endpoints.ts';
 import { type AttemptContext, attemptContext } from '../../../src/grpc/client-call.ts';
 import { bookOption, newBook, PeakEwmaBalancer, PeakEwmaConfig, withAttempt } from '../../../src/grpc/lb-policy.ts';
-
-type Listener = experimental.ConnectivityStateListener;
-
-/** A connection that the test moves from state to state. */
-class FakeSubchannel implements experimental.SubchannelInterface {
-  readonly address: string;
-  state: State = State.IDLE;
-  refs = 0;
-  asked = 0;
-  readonly #listeners = new Set<Listener>();
-
-  constructor(address: string) {
-    this.address = address;
-  }
-  move(state: State, errorMessage?: string): void {
-    const previous = this.state;
-    this.state = state;
-    for (const listener of [...this.#listeners]) listener(this, previous, state, -1, errorMessage);
-  }
-  getConnectivityState(): State {
-    return this.state;
-  }
-  addConnectivityStateListener(listener: Listener): void {
-    this.#listeners.add(listener);
-  }
-  removeConnectivityStateListener(listener: Listener): void {
-    this.#listeners.delete(listener);
-  }
-  startConnecting(): void {
-    this.asked++;
-  }
-  getAddress(): string {
-    return this.address;
-  }
-  ref(): void {
-    this.refs++;
-  }
-  unref(): void {
-    this.refs--;
-  }
-  getChannelzRef(): ReturnType<experimental.SubchannelInterface['getChannelzRef']> {
-    return JSON.parse('{"kind":"subchannel","id":1,"name":"fake"}');
-  }
-  isHealthy(): boolean {
-    return true;
-  }
-  realSubchannelEquals(other: experimental.SubchannelInterface): boolean {
-    return other === this;
-  }
-  getCallCredentials(): CallCredentials {
-    return credentials.createEmpty();
-  }
-  throttleKeepalive(): void {}
-  addHealthStateWatcher(): void {}
-  removeHealthStateWatcher(): void {}
-  addDataWatcher(): void {}
-  getRealSubchannel(): never {
-    throw new Error('not a real one');
-  }
-  getChannel(): never {
-    throw new Error('not a real one');
-  }
-}
-
-/** The channel above the policy. */
-class FakeChannel implements experimental.ChannelControlHelper {
-  readonly subchannels: FakeSubchannel[] = [];
-  readonly states: State[] = [];
-  error: string | null = null;
-  picker: experimental.Picker | undefined;
-  resolutions = 0;
-
-  createSubchannel(address: experimental.SubchannelAddress): FakeSubchannel {
-    const made = new FakeSubchannel(experimental.subchannelAddressToString(address));
-    this.subchannels.push(made);
-    return made;
-  }
-  updateState(state: State, picker: experimental.Picker, error: string | null): void {
-    this.states.push(state);
-    this.picker = picker;
-    this.error = error;
-  }
-  requestReresolution(): void {
-    this.resolutions++;
-  }
-  addChannelzChild(): void {}
-  removeChannelzChild(): void {}
-  /** The newest connection to an address. */
-  at(address: string): FakeSubchannel {
-    const found = this.subchannels.findLast((subchannel) => subchannel.address === address);
-    if (found === undefined) throw new Error(`no subchannel ${address}`);
-    return found;
-  }
-  get state(): State | undefined {
-    return this.states.at(-1);
-  }
-}
+import { type EndpointSettings, newSettings, settingsOption } from '../../../src/grpc/lb-settings.ts';
+import { FakeChannel } from './fake-channel.ts';
+import { readyIn } from './replicas.ts';
 
 const A = '10.0.0.1:80';
 const B = '10.0.0.2:80';
+const C = '10.0.0.3:80';
 let channel: FakeChannel;
 let policy: PeakEwmaBalancer;
 let book: Endpoints;
+let settings: EndpointSettings;
 
 beforeEach(() => {
   channel = new FakeChannel();
   policy = new PeakEwmaBalancer(channel);
   book = newBook();
+  settings = newSettings();
 });
+
+afterEach(() => policy.destroy());
 
 function resolved(...addresses: string[]): boolean {
   const endpoints = addresses.map((address) => ({ addresses: [{ host: address.split(':')[0] ?? '', port: 80 }] }));
-  return policy.updateAddressList(experimental.statusOrFromValue(endpoints), new PeakEwmaConfig(), bookOption(book), 'a note');
+  return policy.updateAddressList(
+    experimental.statusOrFromValue(endpoints),
+    new PeakEwmaConfig(),
+    { ...bookOption(book), ...settingsOption(settings) },
+    'a note',
+  );
 }
 
 describe('state of the channel', () => {
@@ -232,15 +148,69 @@ describe('a connection that is lost', () => {
 });
 
 describe('an update of the addresses', () => {
-  test('leaves connections of known addresses alone, opens new ones and lets old ones go', () => {
+  test('leaves connections of known addresses alone, opens new ones and lets old ones go that are not connected', () => {
+    resolved(A, B);
+    channel.at(A).move(State.READY);
+    const [first, second] = [channel.at(A), channel.at(B)];
+    expect(resolved(C, A)).toBe(true);
+    expect(channel.subchannels.map((subchannel) => subchannel.address)).toEqual([A, B, C]);
+    expect([first.refs, second.refs]).toEqual([1, 0]);
+  });
+
+  test('X10: keeps the connection of an address that has gone, without calls, and finds it again when the address flaps', () => {
+    resolved(A, B);
+    channel.at(A).move(State.READY);
+    channel.at(B).move(State.READY);
+    const [first, made] = [channel.at(A), channel.subchannels.length];
+    resolved(B);
+    expect([first.refs, readyIn(book)]).toEqual([1, [B]]);
+    resolved(B, A);
+    expect(readyIn(book)).toEqual([B, A]);
+    expect(channel.subchannels).toHaveLength(made);
+  });
+
+  test('X10: lets the connection of an address go holdMs after the address, at once with 0', async () => {
+    settings = newSettings({ holdMs: 20 });
+    resolved(A, B);
+    for (const address of [A, B]) channel.at(address).move(State.READY);
+    const first = channel.at(A);
+    resolved(B);
+    expect(first.refs).toBe(1);
+    await expect.poll(() => first.refs).toBe(0);
+    policy.destroy();
+
+    policy = new PeakEwmaBalancer(channel);
+    settings = newSettings({ holdMs: 0 });
+    resolved(A, B);
+    channel.at(A).move(State.READY);
+    resolved(B);
+    expect(channel.at(A).refs).toBe(0);
+  });
+
+  test('X10: goes on with old addresses until one of the new ones is connected', () => {
     resolved(A);
     channel.at(A).move(State.READY);
-    const first = channel.at(A);
-    expect(resolved(B, A)).toBe(true);
-    expect(channel.subchannels.map((subchannel) => subchannel.address)).toEqual([A, B]);
-    expect(first.refs).toBe(1);
+    resolved(B, C);
+    channel.at(B).move(State.TRANSIENT_FAILURE, 'refused');
+    expect([channel.state, readyIn(book)]).toEqual([State.READY, [A]]);
+    channel.at(C).move(State.READY);
+    expect(readyIn(book)).toEqual([C]);
+  });
+
+  test('lets an old address go that loses its connection while it is held', () => {
+    resolved(A, B);
+    for (const address of [A, B]) channel.at(address).move(State.READY);
     resolved(B);
-    expect(first.refs).toBe(0);
+    const [held, made] = [channel.at(A), channel.subchannels.length];
+    held.move(State.IDLE);
+    expect([held.refs, channel.subchannels.length]).toEqual([0, made]);
+  });
+
+  test('X10: that brings none is not heeded once there were some', () => {
+    resolved(A);
+    channel.at(A).move(State.READY);
+    expect(resolved()).toBe(false);
+    expect([channel.state, readyIn(book)]).toEqual([State.READY, [A]]);
   });
 
   test('counts an address that is named twice once (L9)', () => {

@@ -30,8 +30,8 @@ export type Handler = (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryDa
 
 const answer: Handler = (_call, reply) => reply(null, Buffer.alloc(0));
 
-/** Starts a replica; port 0 is any free one. */
-export function startReplica(handler: Handler = answer, port = 0): Promise<Replica> {
+/** Starts a replica; port 0 is any free one, `host` another address of the loopback network. */
+export function startReplica(handler: Handler = answer, port = 0, host = '127.0.0.1'): Promise<Replica> {
   const server = new Server();
   const replica = { address: '', port: 0, server, calls: 0, stop: () => server.forceShutdown() };
   const definition = { path: SAY, requestStream: false, responseStream: false } as const;
@@ -47,9 +47,9 @@ export function startReplica(handler: Handler = answer, port = 0): Promise<Repli
     },
   );
   return new Promise((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
       if (error) return reject(error);
-      resolve(Object.assign(replica, { port: bound, address: `127.0.0.1:${bound}` }));
+      resolve(Object.assign(replica, { port: bound, address: `${host}:${bound}` }));
     });
   });
 }

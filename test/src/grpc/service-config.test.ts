@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { balanceOptions } from '../../../interceptors/balance.ts';
 import { ConfigError } from '../../../src/errors.ts';
 import { bookOption, newBook, PEAK_EWMA } from '../../../src/grpc/lb-policy.ts';
+import { newSettings, settingsOption } from '../../../src/grpc/lb-settings.ts';
 import { type PreparedOptions, prepareChannelOptions } from '../../../src/grpc/service-config.ts';
 
 const KEY = 'grpc.service_config';
@@ -18,7 +19,7 @@ function configOf(prepared: PreparedOptions): unknown {
 }
 
 describe('channel options without a service config', () => {
-  test('get our policy, our book, quick reconnects, no TXT service config, and keep what the user set', () => {
+  test('get our policy, our book, quick reconnects and lookups, no TXT service config, and keep what the user set', () => {
     const prepared = prepare(undefined, 'peak_ewma', { 'grpc.keepalive_time_ms': 5_000 });
     expect(prepared).toEqual({
       ours: true,
@@ -26,15 +27,31 @@ describe('channel options without a service config', () => {
         'grpc.keepalive_time_ms': 5_000,
         'grpc.service_config_disable_resolution': 1,
         'grpc.initial_reconnect_backoff_ms': 100,
+        'grpc.max_reconnect_backoff_ms': 5_000,
+        'grpc.dns_min_time_between_resolutions_ms': 750,
         [KEY]: `{"loadBalancingConfig":[{"${PEAK_EWMA}":{}}]}`,
         ...bookOption(book),
+        ...settingsOption(newSettings()),
       },
     });
   });
 
-  test('keep the reconnect backoff that the user set', () => {
-    const prepared = prepare(undefined, 'peak_ewma', { 'grpc.initial_reconnect_backoff_ms': 2_000 });
-    expect(prepared.options['grpc.initial_reconnect_backoff_ms']).toBe(2_000);
+  test('keep the times that the user set', () => {
+    const own = {
+      'grpc.initial_reconnect_backoff_ms': 2_000,
+      'grpc.max_reconnect_backoff_ms': 3_000,
+      'grpc.dns_min_time_between_resolutions_ms': 4_000,
+    };
+    expect(prepare(undefined, 'peak_ewma', own).options).toMatchObject(own);
+  });
+
+  test.each([
+    [0, undefined],
+    [1_000, 500],
+    [60_000, 1_000],
+  ])('let grpc-js resolve a name often enough for a refresh of %i ms', (refreshMs, expected) => {
+    const { options } = prepareChannelOptions({}, book, 'peak_ewma', 'take', newSettings({ refreshMs }));
+    expect(options['grpc.dns_min_time_between_resolutions_ms']).toBe(expected);
   });
 
   test('leave everything but TXT to grpc-js when balance is off', () => {

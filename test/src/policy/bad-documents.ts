@@ -9,8 +9,10 @@ export const timeout = (value: unknown): unknown => ({ defaults: { timeout: valu
 /** A document with that retry policy. */
 export const retry = (value: unknown): unknown => ({ defaults: { retryPolicy: value } });
 const RETRY = 'policy.defaults.retryPolicy';
-const METHOD_KEYS = 'known keys: timeout, idempotent, retryPolicy, bulkhead, coalesce, batch';
-const ROOT_KEYS = 'known keys: defaults, services, methods, retryBudget, balance, coalesce, deadline, telemetry, server';
+const METHOD_KEYS =
+  'known keys: timeout, idempotent, retryPolicy, bulkhead, coalesce, batch, hedgingPolicy, breaker, limit, cache, idleTimeout, fallback';
+const ROOT_KEYS =
+  'known keys: defaults, services, methods, retryBudget, balance, coalesce, deadline, telemetry, server, propagation, adaptiveThrottle, outlierDetection, endpoints';
 
 /** What is wrong, the document, and the whole message. */
 export const BAD: readonly (readonly [string, unknown, string])[] = [
@@ -60,7 +62,11 @@ export const BAD: readonly (readonly [string, unknown, string])[] = [
   ['a negative duration', timeout('-1s'), `${DURATION} "-1s"; it cannot be negative`],
   ['a negative number', timeout(-500), `${DURATION} -500; it cannot be negative`],
   ['no digit before the point', timeout('.5s'), `${DURATION} ".5s"; did you mean "0.5s"?`],
-  ['ten decimals', timeout('0.0000000001s'), `${DURATION} "0.0000000001s"; it has at most nine decimals`],
+  [
+    'ten decimals',
+    { defaults: { idleTimeout: '0.0000000001s' } },
+    `${DURATION.replace('timeout', 'idleTimeout')} "0.0000000001s"; it has at most nine decimals`,
+  ],
   ['a space', timeout(' 5s'), `${DURATION} " 5s"; did you mean "5s"?`],
   ['longer than protobuf allows', timeout('999999999999s'), `${DURATION} "999999999999s"`],
   ['NaN', timeout(Number.NaN), `${DURATION} NaN`],
@@ -71,8 +77,20 @@ export const BAD: readonly (readonly [string, unknown, string])[] = [
   ['an object', timeout({ seconds: 1 }), `${DURATION} an object`],
   ['a long text', timeout('x'.repeat(500)), `${DURATION} "${'x'.repeat(77)}…"`],
   ['control characters', timeout('\u001b[2J\u009b\u202e\n'), `${DURATION} "\\u001b[2J\\u009b\\u202e\\n"`],
-  ['no timeout at all', timeout('0s'), 'policy.defaults.timeout: expected a duration > "0s", got "0s"'],
+  ['no idle timeout at all', { defaults: { idleTimeout: '0s' } }, 'policy.defaults.idleTimeout: expected a duration > "0s", got "0s"'],
   ['too long a ttl', { retryBudget: { ttl: '61s' } }, 'policy.retryBudget.ttl: expected a duration from "1s" to "60s", got "61s"'],
+  [
+    'B6 two kinds of budget',
+    { retryBudget: { ratio: 0.1, throttle: { maxTokens: 10, tokenRatio: 0.1 } } },
+    'policy.retryBudget.ratio: expected nothing beside throttle, which takes its place',
+  ],
+  [
+    'B6 a throttle without tokens',
+    { retryBudget: { throttle: { maxTokens: 0, tokenRatio: 0.1 } } },
+    'policy.retryBudget.throttle.maxTokens: expected a number <= 1000, got 0',
+  ],
+  ['half a throttle', { retryBudget: { throttle: { maxTokens: 10 } } }, 'policy.retryBudget.throttle.tokenRatio: required, but not given'],
+  ['a throttle below 1', { adaptiveThrottle: { k: 0.5 } }, 'policy.adaptiveThrottle.k: expected a number from 1 to 1000, got 0.5'],
   ['null', timeout(null), `${DURATION} null`],
   ['a getter that throws', { defaults: throwing }, `${DURATION} something that cannot be read`],
   // Numbers

@@ -12,19 +12,35 @@ describe('PolicyTable: defaults', () => {
   test('a method nobody speaks of: no deadline, no limit, retries of unprocessed calls, no batches', () => {
     expect(empty.method('/a.B/C')).toEqual({
       idempotent: false,
-      retry: { maxAttempts: 3, initialBackoffMs: 25, maxBackoffMs: 250, backoffMultiplier: 2, retryableCodes: new Set([Code.UNAVAILABLE]) },
+      retry: {
+        maxAttempts: 3,
+        initialBackoffMs: 25,
+        maxBackoffMs: 250,
+        backoffMultiplier: 2,
+        retryableCodes: new Set([Code.UNAVAILABLE]),
+        chainStop: true,
+      },
       coalesce: 'never',
     });
   });
 
   test('everything else', () => {
     expect(empty.retryBudget).toEqual({ ratio: 0.2, minPerSecond: 10, ttlMs: 10_000 });
-    expect(empty.balance).toEqual({ policy: 'peak_ewma', explicit: false, decayMs: 10_000 });
+    expect(empty.balance).toMatchObject({ policy: 'peak_ewma', explicit: false, decayMs: 10_000 });
     expect(empty.coalesce).toMatchObject({ maxItems: 128, maxBytes: 524_288, maxCarriers: 8, itemMetadata: [], flush: 'natural' });
     expect(empty.coalesce.lingerMs).toBeUndefined();
     expect(empty.deadline).toEqual({ propagate: true, hopMarginMs: 0 });
     expect(empty.telemetry).toEqual({ traces: true, metrics: true, attemptSpans: 'auto' });
-    expect(empty.server).toEqual({ methodBulkheads: new Map(), carriers: true, tunnels: true, maxItems: 1024 });
+    expect(empty.traits).toEqual({ priority: true, tenant: true });
+    expect(empty.server).toEqual({
+      methodBulkheads: new Map(),
+      methodTimeoutsMs: new Map(),
+      lateRejectFraction: 1,
+      trustTraits: false,
+      carriers: true,
+      tunnels: true,
+      maxItems: 1024,
+    });
   });
 
   test('what the policy says, in milliseconds', () => {
@@ -37,12 +53,17 @@ describe('PolicyTable: defaults', () => {
       server: {
         bulkhead: { slots: 9 },
         methodBulkheads: { 'a.B/C': { slots: 1, queue: 2, queueTimeout: '0.1s' } },
+        defaultTimeout: '3s',
+        methodTimeouts: { 'a.B/C': '1s', 'a.B/D': '0s' },
+        lateRejectFraction: 0.5,
+        trustTraits: true,
         carriers: false,
         maxItems: 1,
       },
+      propagation: { tenant: false },
     });
     expect(full.retryBudget).toEqual({ ratio: 0, minPerSecond: 0, ttlMs: 5000 });
-    expect(full.balance).toEqual({ policy: 'peak_ewma', explicit: true, decayMs: 2500 });
+    expect(full.balance).toMatchObject({ policy: 'peak_ewma', explicit: true, decayMs: 2500 });
     expect(full.coalesce).toMatchObject({
       maxItems: 2,
       maxBytes: 1024,
@@ -53,7 +74,15 @@ describe('PolicyTable: defaults', () => {
     });
     expect(full.deadline).toEqual({ propagate: false, hopMarginMs: 5 });
     expect(full.telemetry).toEqual({ traces: false, metrics: false, attemptSpans: 'always' });
+    expect(full.traits).toEqual({ priority: true, tenant: false });
     expect(full.server).toEqual({
+      timeoutMs: 3000,
+      methodTimeoutsMs: new Map([
+        ['/a.B/C', 1000],
+        ['/a.B/D', undefined],
+      ]),
+      lateRejectFraction: 0.5,
+      trustTraits: true,
       bulkhead: { slots: 9, queue: 0 },
       methodBulkheads: new Map([['/a.B/C', { slots: 1, queue: 2, queueTimeoutMs: 100 }]]),
       carriers: false,
@@ -64,6 +93,13 @@ describe('PolicyTable: defaults', () => {
 });
 
 describe('PolicyTable: precedence', () => {
+  test('D3: a timeout of 0s takes a method out of what a wider policy says', () => {
+    const opted = table({ defaults: { timeout: '1s', idleTimeout: '5s' }, methods: { 'a.B/C': { timeout: '0s' } } });
+    expect(opted.method('/a.B/C').timeoutMs).toBeUndefined();
+    expect(opted.method('/a.B/D').timeoutMs).toBe(1000);
+    expect(opted.method('/a.B/D').idleTimeoutMs).toBe(5000);
+  });
+
   const layers: Policy = {
     defaults: { timeout: '1s', idempotent: true, retryPolicy: { maxAttempts: 2, backoffMultiplier: 3 } },
     services: { 'a.B': { timeout: '2s', bulkhead: { slots: 7, queue: 3 }, retryPolicy: { maxAttempts: 4 } } },
@@ -75,7 +111,14 @@ describe('PolicyTable: precedence', () => {
       timeoutMs: 2000,
       idempotent: false,
       bulkhead: { slots: 1, queue: 0 },
-      retry: { maxAttempts: 4, initialBackoffMs: 10, maxBackoffMs: 10, backoffMultiplier: 3, retryableCodes: new Set([Code.UNAVAILABLE]) },
+      retry: {
+        maxAttempts: 4,
+        initialBackoffMs: 10,
+        maxBackoffMs: 10,
+        backoffMultiplier: 3,
+        retryableCodes: new Set([Code.UNAVAILABLE]),
+        chainStop: true,
+      },
       coalesce: 'never',
     });
     expect(table(layers).method('/a.B/D')).toMatchObject({ timeoutMs: 2000, idempotent: true, bulkhead: { slots: 7, queue: 3 } });

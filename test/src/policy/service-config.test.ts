@@ -76,8 +76,13 @@ describe('importServiceConfig', () => {
     ],
     [
       'hedging',
-      { methodConfig: [{ name: [{}], hedgingPolicy: {} }] },
-      'serviceConfig.methodConfig[0].hedgingPolicy: is not taken over: inmesh does not hedge yet',
+      { methodConfig: [{ name: [{}], hedgingPolicy: { maxAttempts: 2 } }] },
+      'serviceConfig.methodConfig[0].hedgingPolicy: taken over; only calls of methods marked idempotent: true in the policy are hedged, within retryBudget',
+    ],
+    [
+      'a bad hedgingPolicy',
+      { methodConfig: [{ name: [{}], hedgingPolicy: { maxAttempts: 1 } }] },
+      'serviceConfig.methodConfig[0].hedgingPolicy.maxAttempts: expected an integer >= 2, got 1; the hedgingPolicy is not taken over',
     ],
     [
       'an unknown key',
@@ -114,6 +119,28 @@ describe('importServiceConfig', () => {
     expect(diagnostics[1]).toBe(
       "serviceConfig.methodConfig[1].retryPolicy: maxAttempts, maxBackoff, backoffMultiplier, retryableStatusCodes missing, which gRFC A6 demands; inmesh's defaults are used",
     );
+  });
+
+  test('R39: hedging beside retry is not taken over, retry is', () => {
+    const { policy, diagnostics } = importServiceConfig({
+      methodConfig: [{ name: [{}], retryPolicy: RETRY, hedgingPolicy: { maxAttempts: 2 } }],
+    });
+    expect(policy.defaults?.hedgingPolicy).toBeUndefined();
+    expect(policy.defaults?.retryPolicy?.maxAttempts).toBe(RETRY.maxAttempts);
+    expect(diagnostics).toContain(
+      'serviceConfig.methodConfig[0].hedgingPolicy: is not taken over: gRPC A6 allows no retryPolicy beside it',
+    );
+  });
+
+  test('H2: what a hedgingPolicy leaves out means what it means in gRPC: all at once, every failure fatal', () => {
+    const { policy } = importServiceConfig({ methodConfig: [{ name: [{ service: 'a.B' }], hedgingPolicy: { maxAttempts: 3 } }] });
+    expect(policy.services).toEqual({ 'a.B': { hedgingPolicy: { maxAttempts: 3, hedgingDelay: '0s', nonFatalStatusCodes: [] } } });
+    const delayed = { maxAttempts: 3, hedgingDelay: '0.5s', nonFatalStatusCodes: ['UNAVAILABLE', 14] };
+    const second = importServiceConfig({ methodConfig: [{ name: [{ service: 'a.B' }], hedgingPolicy: delayed }] });
+    expect(second.policy.services?.['a.B']?.hedgingPolicy).toMatchObject({
+      hedgingDelay: '0.5s',
+      nonFatalStatusCodes: ['UNAVAILABLE', 'UNAVAILABLE'],
+    });
   });
 
   test('tells what a method inherits here that it would not in gRPC', () => {

@@ -123,6 +123,38 @@ describe('RetryBudget', () => {
     expect(budget.tryWithdraw()).toBe(false);
   });
 
+  describe('for attempts that join slow ones', () => {
+    const join = (budget: RetryBudget, times: number): number =>
+      Array.from({ length: times }, () => budget.tryJoin()).filter((granted) => granted).length;
+
+    test('a hundred at once, then one for each five answers with OK, never more than a hundred saved', () => {
+      const budget = new RetryBudget({ minPerSecond: 1000 }, clock);
+      expect(join(budget, 200)).toBe(100);
+      for (let n = 0; n < 14; n++) budget.succeeded();
+      expect(join(budget, 10)).toBe(2);
+      for (let n = 0; n < 10_000; n++) budget.succeeded();
+      expect(join(budget, 200)).toBe(100);
+    });
+
+    test('calls that are made and not answered pay for none, however many there are; time does not either (B5)', () => {
+      const budget = new RetryBudget({}, clock);
+      join(budget, 100);
+      for (let n = 0; n < 10_000; n++) budget.deposit();
+      clock.advance(5000);
+      expect(budget.balance()).toBeGreaterThan(1000);
+      expect(join(budget, 10)).toBe(0);
+      expect(budget.tryWithdraw()).toBe(true); // what failed may still be sent again
+    });
+
+    test('each is taken out of the one budget (B4); without that there is none', () => {
+      const budget = new RetryBudget({ ratio: 0, minPerSecond: 0.5 }, clock);
+      expect(join(budget, 3)).toBe(3);
+      expect(budget.balance()).toBe(2);
+      expect(join(budget, 10)).toBe(2);
+      expect(drain(budget)).toBe(0);
+    });
+  });
+
   describe('for calls that were lost with their carrier', () => {
     const lose = (budget: RetryBudget, calls: number): number =>
       Array.from({ length: calls }, () => budget.tryWithdraw(true)).filter((granted) => granted).length;

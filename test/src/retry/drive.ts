@@ -10,6 +10,9 @@ export interface Answer {
   readonly pushback?: readonly string[];
   readonly committed?: boolean;
   readonly unprocessed?: boolean;
+  /** What the server asks for besides pushback. */
+  readonly waitMs?: number;
+  readonly overload?: boolean;
 }
 
 /** What came of a call. */
@@ -27,6 +30,8 @@ export interface CallFacts {
   readonly deadlineMs?: number;
   readonly budget?: Withdrawable;
   readonly random?: () => number;
+  readonly chained?: boolean;
+  readonly hasOther?: boolean;
 }
 
 /** A budget without bottom that counts. */
@@ -61,6 +66,10 @@ export function play(options: RetryOptions, answers: readonly Answer[], call: Ca
       random: call.random ?? (() => 0.5),
       backoffs,
       enabled: call.enabled ?? true,
+      waitMs: () => answer.waitMs,
+      overload: answer.overload ?? false,
+      isChained: () => call.chained ?? false,
+      hasOther: () => call.hasOther ?? true,
     });
     if (!decision.retry) return { attempts: attempt, code: answer.code, waitsMs, why: decision.why };
     waitsMs.push(decision.delayMs);

@@ -1,0 +1,64 @@
+/**
+ * The budgets of one mesh, one for each service: retries, hedges and items that are sent again all draw from the same.
+ *
+ * @packageDocumentation
+ */
+import { splitMethod } from '../call.ts';
+import type { Clock } from '../clock.ts';
+import { type Budget, RetryBudget } from './budget.ts';
+import type { RetryBudgetOptions } from './options.ts';
+import { RetryThrottle } from './throttle.ts';
+
+/** Services with a budget of their own; the rest share one, so that names can't fill the memory. */
+const MAX_SERVICES = 1000;
+const MAX_METHODS = 10 * MAX_SERVICES;
+
+/** Budgets by service, bounded. */
+export class RetryBudgets {
+  readonly #options: RetryBudgetOptions;
+  readonly #clock: Clock;
+  readonly #carried: number;
+  readonly #byMethod = new Map<string, Budget>();
+  readonly #byService = new Map<string, Budget>();
+
+  /**
+   * @param options - Of each of them; with `throttle` they are gRFC A6's.
+   * @param carried - Most calls that one lost connection may take along in carriers.
+   */
+  constructor(options: RetryBudgetOptions, clock: Clock, carried = 0) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#carried = carried;
+  }
+
+  /** The budget of a method's service. @param method - `/pkg.Service/Method`. */
+  of(method: string): Budget {
+    const known = this.#byMethod.get(method);
+    if (known !== undefined) return known;
+    const own = splitMethod(method).service;
+    const service = this.#byService.has(own) || this.#byService.size < MAX_SERVICES ? own : '';
+    const budget = this.#byService.get(service) ?? this.#make();
+    this.#byService.set(service, budget);
+    if (this.#byMethod.size < MAX_METHODS) this.#byMethod.set(method, budget);
+    return budget;
+  }
+
+  /** What could be sent again now, by service. */
+  *balances(): Generator<readonly [service: string, balance: number]> {
+    for (const [service, budget] of this.#byService) yield [service, budget.balance()];
+  }
+
+  #make(): Budget {
+    const { throttle } = this.#options;
+    return throttle === undefined ? new RetryBudget(this.#options, this.#clock, this.#carried) : new RetryThrottle(throttle);
+  }
+}
+
+/** The balance of each service; of one that has several budgets, the lowest. */
+export function balancesOf(budgets: readonly RetryBudgets[]): Record<string, number> {
+  const lowest = new Map<string, number>();
+  for (const [service, balance] of budgets.flatMap((each) => [...each.balances()])) {
+    lowest.set(service, Math.min(balance, lowest.get(service) ?? balance));
+  }
+  return Object.fromEntries(lowest);
+}

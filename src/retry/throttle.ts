@@ -1,0 +1,54 @@
+/**
+ * gRFC A6's retry throttle: an alternative to the budget in which failures close retries, and answers open them again.
+ *
+ * A bucket of tokens, full at first. A failure that would be worth a retry, or one whose server says "not again", takes one out;
+ * an answer with OK puts `tokenRatio` in. A call is sent again only while more than half of the tokens are there.
+ *
+ * @packageDocumentation
+ */
+import type { Budget } from './budget.ts';
+import { resolveThrottleOptions, type ThrottleOptions } from './options.ts';
+
+/** A6 keeps three decimals of the ratio; whole thousandths never drift. */
+const THOUSAND = 1000;
+
+/** One throttle for all that is re-sent to one service. */
+export class RetryThrottle implements Budget {
+  readonly #max: number;
+  readonly #ratio: number;
+  #tokens: number;
+
+  /** @throws ConfigError on a bad option. */
+  constructor(options: ThrottleOptions) {
+    const { maxTokens, tokenRatio } = resolveThrottleOptions(options, 'retryBudget.throttle');
+    this.#max = this.#tokens = Math.round(maxTokens * THOUSAND);
+    this.#ratio = Math.floor(tokenRatio * THOUSAND + 1e-6);
+  }
+
+  /** Calls cost nothing here. */
+  deposit(): void {}
+  succeeded(): void {
+    this.#tokens = Math.min(this.#max, this.#tokens + this.#ratio);
+  }
+  failed(): void {
+    this.#tokens = Math.max(0, this.#tokens - THOUSAND);
+  }
+  /** Takes nothing out: what a retry costs is paid when it fails. */
+  tryWithdraw(): boolean {
+    return this.#tokens * 2 > this.#max;
+  }
+  /** A slow attempt is a failure that has not ended: it costs a token at once. */
+  tryJoin(): boolean {
+    if (!this.tryWithdraw()) return false;
+    this.failed();
+    return true;
+  }
+  /** Failures in a row until retries stop. */
+  balance(): number {
+    return Math.max(0, Math.ceil((this.#tokens - this.#max / 2) / THOUSAND));
+  }
+  /** Tokens now, with a fraction. */
+  get tokens(): number {
+    return this.#tokens / THOUSAND;
+  }
+}

@@ -1,0 +1,24 @@
+/**
+ * How long one try may take before another one joins it.
+ *
+ * @packageDocumentation
+ */
+import type { QuantileWindow } from '../math/quantile-window.ts';
+
+/** Learned: so many times what 99 of 100 answers take. */
+const TIMES = 3;
+const QUANTILE = 0.99;
+/** Below that a hiccup of either process would look like a dead replica. */
+const FLOOR_MS = 10;
+
+/**
+ * The limit of a try in ms; Infinity: none.
+ *
+ * @param setMs - What policy says; 0: no limit, undefined: learn it.
+ * @param latency - Of the method's answers.
+ */
+export function tryTimeoutMs(setMs: number | undefined, latency: QuantileWindow, nowMs: number): number {
+  if (setMs !== undefined) return setMs > 0 ? setMs : Number.POSITIVE_INFINITY;
+  const p99Ms = latency.quantile(QUANTILE, nowMs);
+  return p99Ms === undefined ? Number.POSITIVE_INFINITY : Math.max(FLOOR_MS, TIMES * p99Ms);
+}
