@@ -5,8 +5,8 @@
  * @packageDocumentation
  */
 import type { ChannelInterface, ClientOptions } from '@grpc/grpc-js';
-import { noCounts } from '../interceptors/count.ts';
 import { clientStack } from '../interceptors/pipeline.ts';
+import { noCounts } from '../src/call-counts.ts';
 import { systemClock } from '../src/clock.ts';
 import { createRawChannel, describeCalls, MeshChannel, RawChannel } from '../src/grpc/channel-door.ts';
 import { wrapClient } from '../src/grpc/client-door.ts';

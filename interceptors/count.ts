@@ -8,44 +8,11 @@
  */
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import { Bag, type Bagged } from '../src/bag.ts';
-import { Code, codeName } from '../src/call.ts';
+import { Code } from '../src/call.ts';
+import { type CallCounts, countEnd, type ServerCounts } from '../src/call-counts.ts';
 import { type CallListener, type ClientCall, type ClientInterceptor, ForwardingCall } from '../src/grpc/client-call.ts';
 import { refusalOf } from '../src/grpc/refuse.ts';
 import { ForwardingServerCall, type ServerCall, type ServerLayer } from '../src/grpc/server-call.ts';
-
-/** Numbers of one side. */
-export interface CallCounts {
-  /** Calls begun. */
-  calls: number;
-  /** Calls that have begun and not ended. */
-  active: number;
-  /** Calls ended other than OK. */
-  failed: number;
-  /** Attempts begun, the first of each call included. */
-  attempts: number;
-  /** Calls ended, by status code. */
-  readonly byCode: Record<string, number>;
-  /** Calls that we refused ourselves, by reason (`inmesh-reason`). */
-  readonly refused: Record<string, number>;
-}
-
-/** Nothing counted yet. */
-export function noCounts(): CallCounts {
-  return { calls: 0, active: 0, failed: 0, attempts: 0, byCode: {}, refused: {} };
-}
-
-/** Numbers of the server's side. */
-export interface ServerCounts extends CallCounts {
-  /** Calls that no handler ran for, because their deadline was over: on arrival, or while they waited here. */
-  late: number;
-  /** Calls that were late on arrival and served all the same (`server.lateRejectFraction`). */
-  lateServed: number;
-}
-
-/** Nothing counted yet, on the server's side. */
-export function noServerCounts(): ServerCounts {
-  return { ...noCounts(), late: 0, lateServed: 0 };
-}
 
 /** Counts calls. `onIdle`: told whenever the last active call has ended. `open`: holds the active calls. */
 export function countClient(counts: CallCounts, onIdle: () => void, open: Bag<OpenCall> = new Bag()): ClientInterceptor {
@@ -98,17 +65,10 @@ class CountedCall extends ForwardingCall implements OpenCall {
   override onReceiveStatus(status: StatusObject): void {
     if (!this.#open.delete(this)) return; // has ended
     this.#counts.active--;
-    count(this.#counts, status.code, refusalOf(status)?.reason);
+    countEnd(this.#counts, status.code, refusalOf(status)?.reason);
     this.upper.onReceiveStatus(status);
     if (this.#counts.active === 0) this.#onIdle();
   }
-}
-
-function count(counts: CallCounts, code: number, reason: string | undefined): void {
-  const name = codeName(code);
-  counts.byCode[name] = (counts.byCode[name] ?? 0) + 1;
-  if (code !== Code.OK) counts.failed++;
-  if (reason !== undefined) counts.refused[reason] = (counts.refused[reason] ?? 0) + 1;
 }
 
 /** Counts served calls, items of batches like any other. */
@@ -140,6 +100,6 @@ class CountedServerCall extends ForwardingServerCall {
     if (this.#ended) return;
     this.#ended = true;
     this.#counts.active--;
-    count(this.#counts, code, undefined);
+    countEnd(this.#counts, code, undefined);
   }
 }

@@ -4,13 +4,13 @@
  * @packageDocumentation
  */
 import type { ServerInterceptor } from '@grpc/grpc-js';
-import type { CallCounts, ServerCounts } from '../interceptors/count.ts';
 import type { AuditLogger } from './auth/audit.ts';
 import type { AuthorizationStats } from './auth/guard.ts';
 import type { ConnectionState } from './balance/book.ts';
 import type { GatherCounts } from './batch/gather.ts';
 import type { Descriptors } from './batch/native/sources.ts';
 import type { BreakerStats } from './breaker/breakers.ts';
+import type { CallCounts, ServerCounts } from './call-counts.ts';
 import type { Clock } from './clock.ts';
 import type { CoalesceStats } from './grpc/coalesce-stats.ts';
 import type { NativeCounts } from './grpc/native-batcher.ts';

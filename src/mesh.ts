@@ -13,10 +13,11 @@ import type {
   Server,
   ServerOptions,
 } from '@grpc/grpc-js';
-import { noCounts, noServerCounts, type OpenCall } from '../interceptors/count.ts';
+import type { OpenCall } from '../interceptors/count.ts';
 import { Bag } from './bag.ts';
 import { type BreakerHandle, Breakers } from './breaker/breakers.ts';
 import { Code } from './call.ts';
+import { noCounts, noServerCounts } from './call-counts.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { ConfigError, type Refusal } from './errors.ts';
 import { type BatchHandler, type BatchHandlerOptions, BatchHandlers } from './grpc/batch-handler.ts';

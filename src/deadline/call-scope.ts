@@ -4,10 +4,11 @@
  * @packageDocumentation
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { Bag, type Bagged } from '../bag.ts';
 import type { Priority } from '../call.ts';
 
 /** A client call made while serving. */
-export interface Child {
+export interface Child extends Bagged {
   /** The call being served was cancelled before it was answered. */
   parentCancelled(): void;
 }
@@ -30,7 +31,8 @@ export class CallScope implements CallTraits {
   /** On `Clock.nowMs`; `Infinity`: none. */
   readonly deadlineMs: number;
   readonly traits: CallTraits;
-  readonly #children = new Set<Child>();
+  /** Most calls make none while they are served. */
+  #children: Bag<Child> | undefined;
   #answered = false;
 
   constructor(deadlineMs: number, traits: CallTraits = NO_TRAITS) {
@@ -53,22 +55,24 @@ export class CallScope implements CallTraits {
     return !this.#answered;
   }
   add(child: Child): void {
+    this.#children ??= new Bag();
     this.#children.add(child);
   }
   delete(child: Child): void {
-    this.#children.delete(child);
+    this.#children?.delete(child);
   }
   /** The handler has given its status; calls that it still has out go on. */
   answered(): void {
     this.#answered = true;
-    this.#children.clear();
+    this.#children = undefined;
   }
   /** The call is over. Harmless after `answered`: grpc-js says "cancelled" after every call. */
   cancelled(): void {
     if (this.#answered) return;
     this.#answered = true;
-    for (const child of [...this.#children]) child.parentCancelled();
-    this.#children.clear();
+    const children = this.#children?.items() ?? [];
+    this.#children = undefined;
+    for (const child of children) child.parentCancelled();
   }
 }
 

@@ -12,6 +12,7 @@ import { type SentTraits, writeTraits } from './traits.ts';
 /** A call that ends when the call it was made for is cancelled. */
 export class ChildCall extends ForwardingCall implements Child {
   readonly #scope: CallScope;
+  place = -1;
 
   constructor(lower: ClientCall, scope: CallScope) {
     super(lower);

@@ -10,9 +10,9 @@ import {
   type NextCall,
   type StatusObject,
 } from '@grpc/grpc-js';
-import { noCounts } from '../../interceptors/count.ts';
 import type { EndpointBook } from '../../src/balance/book.ts';
 import { Code, type InmeshCallOptions, type MethodKind } from '../../src/call.ts';
+import { noCounts } from '../../src/call-counts.ts';
 import { MeshChannel } from '../../src/grpc/channel-door.ts';
 import type { CallInfo, CallListener, ClientCall, MessageContext } from '../../src/grpc/client-call.ts';
 import { emptyCounts } from '../../src/grpc/coalescer.ts';

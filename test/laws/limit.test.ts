@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { noCounts } from '../../interceptors/count.ts';
 import { Code, PRIORITIES } from '../../src/call.ts';
+import { noCounts } from '../../src/call-counts.ts';
 import { emptyCounts } from '../../src/grpc/coalescer.ts';
 import { type AdaptiveLimitOptions, createAlgorithm, resolveLimitOptions } from '../../src/limit/options.ts';
 import { MeshLimits } from '../../src/mesh-limits.ts';
