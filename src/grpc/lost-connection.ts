@@ -14,7 +14,7 @@ import { AMBIGUOUS_KEY } from '../errors.ts';
 
 const STREAM_LOST = /^Received RST_STREAM with code \d+/;
 /** What the caller's own cancellation says is "Cancelled on client". */
-const STREAM_CANCELLED = 'Call cancelled';
+export const STREAM_CANCELLED = 'Call cancelled';
 
 /** The code by which retry decides: UNAVAILABLE where the transport, and no server, ended the call. */
 export function retryCodeOf({ code, details }: StatusObject): number {

@@ -26,10 +26,13 @@ import {
 import { detachedClock } from './detached.ts';
 import { fromGrpcDeadline } from './door.ts';
 import { attemptOf, withAttempt } from './lb-policy.ts';
+import { STREAM_CANCELLED } from './lost-connection.ts';
 import { endSoon, plainStatus } from './refuse.ts';
 
 type ChannelCall = ReturnType<ChannelInterface['createCall']>;
 
+/** What is written for the server is rounded to whole units. */
+const ROUNDING_MS = 1;
 /** So long an expired stream is left to the deadline that its server has for it: a round trip, and a busy moment. */
 const SERVER_LAG_MS = 500;
 
@@ -129,15 +132,15 @@ class SoftCall implements ChannelCall, CallListener, Leftover, Timed {
     this.#expiry = undefined;
     const { book, clock } = this.#home;
     const context = this.#context;
-    const seconds = ((clock.nowMs() - this.#startMs) / 1000).toFixed(3);
     if (context === undefined || !this.#isOut(context)) {
+      const seconds = ((clock.nowMs() - this.#startMs) / 1000).toFixed(3);
       this.#lower.cancelWithStatus(Code.DEADLINE_EXCEEDED, `Deadline exceeded after ${seconds}s,Waiting for LB pick`);
       return;
     }
     context.timedOut = true;
     // How long a stream lasts says nothing about its endpoint; the calls in a carrier speak for themselves.
     if (!context.streaming && !context.counted) book.timedOut?.(context.picked);
-    this.#leave(plainStatus(Code.DEADLINE_EXCEEDED, `Deadline exceeded after ${seconds}s,remote_addr=${context.picked}`), SERVER_LAG_MS);
+    this.#leave(plainStatus(Code.DEADLINE_EXCEEDED, this.#lateDetails()), SERVER_LAG_MS);
   }
 
   /** Without a stream there is nothing to reset. */
@@ -185,7 +188,15 @@ class SoftCall implements ChannelCall, CallListener, Leftover, Timed {
     this.#upper = undefined;
     if (this.#left) this.#home.leftovers.finished(this);
     else this.#settle();
-    upper?.onReceiveStatus(status);
+    upper?.onReceiveStatus(this.#isServersTimeout(status) ? plainStatus(Code.DEADLINE_EXCEEDED, this.#lateDetails()) : status);
+  }
+  /** The server, whose clock started later, has reset the stream at the deadline that it was told (grpc-go), and our timer is about to come. */
+  #isServersTimeout({ code, details }: StatusObject): boolean {
+    return code === Code.CANCELLED && details === STREAM_CANCELLED && this.#deadlineMs !== NO_DEADLINE && this.leftMs() <= ROUNDING_MS;
+  }
+  #lateDetails(): string {
+    const seconds = ((this.#home.clock.nowMs() - this.#startMs) / 1000).toFixed(3);
+    return `Deadline exceeded after ${seconds}s,remote_addr=${this.#context?.picked ?? ''}`;
   }
 
   sendMessageWithContext(context: MessageContext, message: Buffer): void {

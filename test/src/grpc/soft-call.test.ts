@@ -103,6 +103,22 @@ describe('a call that is given up softly', () => {
 });
 
 describe('the deadline of a soft call', () => {
+  test.each([
+    { leftMs: 0.5, details: 'Call cancelled', code: Code.DEADLINE_EXCEEDED, what: 'reset at the deadline, as by a grpc-go server (D1)' },
+    { leftMs: 20, details: 'Call cancelled', code: Code.CANCELLED, what: 'reset long before it' },
+    { leftMs: 0.5, details: 'Cancelled on client', code: Code.CANCELLED, what: 'cancelled by its caller at the deadline' },
+  ])('$what: the status is $code', async ({ leftMs, details, code }) => {
+    const stage = new SoftStage();
+    const { ear, raw } = stage.call(100);
+    raw.goOut();
+    stage.clock.advance(100 - leftMs);
+    raw.end(Code.CANCELLED, details);
+    await turn();
+    expect(ear.log).toEqual(['status']);
+    expect(ear.status?.code).toBe(code);
+    expect(stage.clock.pending).toBe(0);
+  });
+
   test('is kept here: grpc-js is told none, the picker what is left', () => {
     const { raw } = new SoftStage().call(700);
     expect(raw.deadline).toBe(Number.POSITIVE_INFINITY);
