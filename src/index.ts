@@ -64,6 +64,7 @@ export type { BatchHandler, BatchHandlerOptions, BatchRun } from './grpc/batch-h
 export type { BatchItem } from './grpc/batch-handler-item.ts';
 export type { BatchReply } from './grpc/batch-handler-reply.ts';
 export type { PromiseCallOptions, PromiseMethod, PromiseMethods, WrapOptions, WrappedClient } from './grpc/client-door-types.ts';
+export type { EndpointStats } from './grpc/client-doors.ts';
 export type { CoalesceStats, DeniedStats, PartitionStats, TunnelStats } from './grpc/coalesce-stats.ts';
 export type { FallbackCounts } from './grpc/fallback-call.ts';
 export type { Forward, ForwardedService, ForwardOptions } from './grpc/forward.ts';
@@ -78,7 +79,7 @@ export type { LimitStats } from './limit/limiter.ts';
 export type { AdaptiveLimitOptions, LimitAlgorithmName } from './limit/options.ts';
 export { createMesh, loadMesh, Mesh } from './mesh.ts';
 export { MeshServer, type MeshServerOptions } from './mesh-server.ts';
-export type { AttachOptions, EndpointStats, MeshDependencies, MeshStats } from './mesh-types.ts';
+export type { AttachOptions, MeshDependencies, MeshStats } from './mesh-types.ts';
 export type { MetricsOptions, TracingOptions } from './observe/options.ts';
 export type { FailurePercentageOptions, OutlierOptions, SuccessRateOptions } from './outlier/options.ts';
 export type * from './policy/policy.gen.ts';

@@ -6,12 +6,12 @@
 import type { ServerInterceptor } from '@grpc/grpc-js';
 import type { AuditLogger } from './auth/audit.ts';
 import type { AuthorizationStats } from './auth/guard.ts';
-import type { ConnectionState } from './balance/book.ts';
 import type { GatherCounts } from './batch/gather.ts';
 import type { Descriptors } from './batch/native/sources.ts';
 import type { BreakerStats } from './breaker/breakers.ts';
 import type { CallCounts, ServerCounts } from './call-counts.ts';
 import type { Clock } from './clock.ts';
+import type { EndpointStats } from './grpc/client-doors.ts';
 import type { CoalesceStats } from './grpc/coalesce-stats.ts';
 import type { NativeCounts } from './grpc/native-batcher.ts';
 import type { RetryOnResponse } from './grpc/retry-settings.ts';
@@ -71,26 +71,6 @@ export interface MeshStats extends AnswerStats {
   readonly limits: MeshLimitStats;
   /** Endpoints by target, where the balancing is ours. */
   readonly endpoints: Readonly<Record<string, readonly EndpointStats[]>>;
-}
-
-/** One endpoint now. */
-export interface EndpointStats {
-  readonly address: string;
-  readonly ready: boolean;
-  /** Whether it can be reached: `connecting` until it is known, `failing` while attempts to connect fail. */
-  readonly state: ConnectionState;
-  /** How often its connection had fallen silent and was replaced by a new one. */
-  readonly rebuilds: number;
-  /** Calls and items in flight. */
-  readonly inFlight: number;
-  /** Peak EWMA of its answers in ms; 0: unknown. */
-  readonly latencyMs: number;
-  /** Gets no calls but probes, for it failed, fell silent or is an outlier. */
-  readonly ejected: boolean;
-  /** How often it has been ejected. */
-  readonly ejections: number;
-  /** Share of dropped calls among the last, 0 to 1. */
-  readonly dropShare: number;
 }
 
 /** What `mesh.attach` can be told of a server that was not made with `mesh.server()`. */

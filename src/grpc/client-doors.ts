@@ -57,16 +57,23 @@ const NOT_WRAPPABLE =
 const TRANSFORMED = 'mesh.wrap(): this client has a callInvocationTransformer, which its calls would pass by: leave one of the two out';
 const NOT_NONE = "mesh.wrap(): this client was made with interceptors, but { interceptors: 'none' } says that it has none: give the list";
 
-/** What an endpoint shows of itself. */
-interface DoorEndpoint {
+/** One endpoint now. */
+export interface EndpointStats {
   readonly address: string;
   readonly ready: boolean;
+  /** Whether it can be reached: `connecting` until it is known, `failing` while attempts to connect fail. */
   readonly state: ConnectionState;
+  /** How often its connection had fallen silent and was replaced by a new one. */
   readonly rebuilds: number;
+  /** Calls and items in flight. */
   readonly inFlight: number;
+  /** Peak EWMA of its answers in ms; 0: unknown. */
   readonly latencyMs: number;
+  /** Gets no calls but probes, for it failed, fell silent or is an outlier. */
   readonly ejected: boolean;
+  /** How often it has been ejected. */
   readonly ejections: number;
+  /** Share of dropped calls among the last, 0 to 1. */
   readonly dropShare: number;
 }
 
@@ -139,7 +146,7 @@ export class ClientDoors {
     return [asInterceptor({ ...stack, intercept }, clock)];
   }
 
-  endpoints(): Record<string, DoorEndpoint[]> {
+  endpoints(): Record<string, EndpointStats[]> {
     const nowMs = this.#options.clock.nowMs();
     const byTarget: ReturnType<ClientDoors['endpoints']> = {};
     for (const { door } of this.#made) {

@@ -1,9 +1,9 @@
 /** Ejection where calls travel in batches: it counts items, and finds a silent replica behind carriers and tunnels too. */
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { EndpointStats } from '../../../src/grpc/client-doors.ts';
 import { createMesh, type Mesh } from '../../../src/mesh.ts';
 import { MeshServer } from '../../../src/mesh-server.ts';
-import type { EndpointStats } from '../../../src/mesh-types.ts';
 import { coalesceIn, forms } from '../../grpc/pair.ts';
 import { EchoClient, type Handlers, type RunningServer, serve } from '../../support/loopback.ts';
 import { untilEjected } from './until-ejected.ts';

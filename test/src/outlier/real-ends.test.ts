@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { EndpointStats } from '../../../src/grpc/client-doors.ts';
 import { createMesh, type Mesh } from '../../../src/mesh.ts';
-import type { EndpointStats } from '../../../src/mesh-types.ts';
 import type { Policy } from '../../../src/policy/policy.gen.ts';
 import { type Handler, type Replica, SAY, slow, startReplica } from '../grpc/replicas.ts';
 import { untilEjected } from './until-ejected.ts';
