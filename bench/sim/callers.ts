@@ -107,7 +107,8 @@ export function mesh({ time, random, send }: Ground, options: MeshOptions): Call
     const attempt = (): void => {
       const n = ++current;
       const sentMs = time.nowMs();
-      const tryMs = options.latency === undefined ? Number.POSITIVE_INFINITY : tryTimeoutMs(undefined, options.latency, sentMs);
+      const tryMs =
+        options.latency === undefined ? Number.POSITIVE_INFINITY : tryTimeoutMs(undefined, options.latency, sentMs, deadlineMs - sentMs);
       if (n < rules.maxAttempts && sentMs + tryMs < deadlineMs) {
         time.setTimer(() => {
           if (!open || n !== current) return;

@@ -34,10 +34,11 @@ function tail(): void {
   console.log(`${'client'.padEnd(30)}  p50   p99 p99.9  attempts`);
   const rows: readonly (readonly [string, TailOptions])[] = [
     ['alone', {}],
-    ['hedged at p95', { hedge: {} }],
+    ['hedged at p95', { hedge: { percentile: 0.95 } }],
+    ['hedged at p98 (default)', { hedge: {} }],
     ['hedged at p99', { hedge: { percentile: 0.99 } }],
     ['hedged after 20 ms', { hedge: { delayMs: 20 } }],
-    ['hedged at p95, all slower', { hedge: {}, slowdown: 10 }],
+    ['hedged, all slower', { hedge: {}, slowdown: 10 }],
   ];
   for (const [name, options] of rows) {
     const run = runTail(options);

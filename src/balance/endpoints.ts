@@ -11,7 +11,7 @@ import type { EndpointBook } from './book.ts';
 import { Crowd } from './crowd.ts';
 import { Endpoint } from './endpoint.ts';
 import type { BalanceRules } from './options.ts';
-import { pickOfTwo } from './p2c.ts';
+import { leastOf, pickOfTwo } from './p2c.ts';
 
 /** Most addresses remembered after they left name resolution. */
 const HISTORY_SIZE = 1000;
@@ -124,11 +124,22 @@ export class Endpoints implements EndpointBook {
   pick(avoid?: ReadonlySet<string>, items = 1): Endpoint | undefined {
     const nowMs = this.#clock.nowMs();
     if (nowMs >= this.#crowd.lookAtMs) this.#look(nowMs);
-    const endpoint = this.#probe(avoid, items, nowMs) ?? pickOfTwo(this.#pickable, avoid, this.#random, nowMs);
+    const endpoint = this.#probe(avoid, items, nowMs) ?? this.#withRoom(avoid, items, nowMs);
     endpoint?.reserve();
     return endpoint;
   }
+  /** True while every endpoint that could be picked has all the calls that it may have. */
+  get full(): boolean {
+    return this.#pickable.length > 0 && this.#pickable.every(({ load }) => load >= this.#rules.maxInFlight);
+  }
 
+  /** The better of two; where that is full, the best of those that are not. */
+  #withRoom(avoid: ReadonlySet<string> | undefined, items: number, nowMs: number): Endpoint | undefined {
+    const endpoint = pickOfTwo(this.#pickable, avoid, this.#random, nowMs);
+    const most = this.#rules.maxInFlight - items;
+    if (endpoint === undefined || endpoint.load <= most) return endpoint;
+    return leastOf(this.#pickable, avoid, ({ load }) => load <= most, nowMs);
+  }
   /** The endpoint whose probe is due. Not for a call that has been tried elsewhere: it has failed often enough. */
   #probe(avoid: ReadonlySet<string> | undefined, items: number, nowMs: number): Endpoint | undefined {
     if (this.#due.length === 0 || (avoid !== undefined && avoid.size > 0)) return undefined;

@@ -24,6 +24,11 @@ export interface BalanceOptions {
    * in turn may all be down for a moment. Where nothing was ever ready calls fail as fast as without inmesh. @defaultValue 1_000
    */
   readonly graceMs?: number;
+  /**
+   * Calls and items of batches in flight at one endpoint, at most; whole number >= 1. Full endpoints are passed over; when all are
+   * full, calls end with RESOURCE_EXHAUSTED. @defaultValue no limit
+   */
+  readonly maxInFlight?: number;
   /** How long an address that left name resolution keeps what was learned about it, in ms, >= 0. @defaultValue 300_000 */
   readonly historyMs?: number;
   /** Which endpoints get no calls for a while. @defaultValue those that fail five times in a row, or fall silent */
@@ -39,6 +44,7 @@ const KEYS = [
   'penaltyMs',
   'patienceMs',
   'graceMs',
+  'maxInFlight',
   'historyMs',
   'outlierDetection',
 ] as const satisfies readonly (keyof BalanceOptions)[];
@@ -53,6 +59,7 @@ export function resolveBalanceOptions(input: unknown, path: string): BalanceRule
     penaltyMs: checkedNumber(given['penaltyMs'], 2_000, span, `${path}.penaltyMs`),
     patienceMs: checkedNumber(given['patienceMs'], 10_000, span, `${path}.patienceMs`),
     graceMs: checkedNumber(given['graceMs'], 1_000, { min: 0, ms: true }, `${path}.graceMs`),
+    maxInFlight: checkedNumber(given['maxInFlight'], Number.POSITIVE_INFINITY, { min: 1, integer: true }, `${path}.maxInFlight`),
     historyMs: checkedNumber(given['historyMs'], 300_000, { min: 0, ms: true }, `${path}.historyMs`),
     outlierDetection: resolveOutlierOptions(given['outlierDetection'], `${path}.outlierDetection`),
   };

@@ -33,6 +33,23 @@ export function pickOfTwo<T extends Candidate>(
   return cheaper(ready[first], ready[second], nowMs);
 }
 
+/** The cheapest that fits; candidates in `avoid` only when no other does. Looks at all of them. */
+export function leastOf<T extends Candidate>(
+  ready: readonly T[],
+  avoid: ReadonlySet<string> | undefined,
+  fits: (candidate: T) => boolean,
+  nowMs: number,
+): T | undefined {
+  let least: T | undefined;
+  let leastAvoided: T | undefined;
+  for (const candidate of ready) {
+    if (!fits(candidate)) continue;
+    if (avoid?.has(candidate.address) === true) leastAvoided = cheaper(leastAvoided, candidate, nowMs);
+    else least = cheaper(least, candidate, nowMs);
+  }
+  return least ?? leastAvoided;
+}
+
 function pickAllowed<T extends Candidate>(
   ready: readonly T[],
   avoid: ReadonlySet<string>,

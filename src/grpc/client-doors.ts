@@ -190,8 +190,8 @@ export class ClientDoors {
     for (const made of this.#made) if (made.channel.getConnectivityState(false) === connectivityState.SHUTDOWN) this.#made.delete(made);
     const options = withoutOurs(given);
     const rules = this.#importRules(options, policy);
-    const { decayMs, outlierDetection } = table.balance;
-    const book = new Endpoints(resolveBalanceOptions({ decayMs, outlierDetection }, 'policy.balance'), clock, random);
+    const { decayMs, maxInFlight, outlierDetection } = table.balance;
+    const book = new Endpoints(resolveBalanceOptions({ decayMs, maxInFlight, outlierDetection }, 'policy.balance'), clock, random);
     const settings = { rules: table.endpoints, clock, random };
     const prepared = prepareChannelOptions(options, book, table.balance.policy === 'off' ? 'off' : 'peak_ewma', 'take', settings);
     if (prepared.reason !== undefined && table.balance.explicit && table.balance.policy !== 'off')

@@ -50,7 +50,8 @@ export class BookPicker implements experimental.Picker {
     if (attempt?.over === true) return OVER;
     if (attempt?.pin !== undefined) return this.#pickPinned(attempt.pin, attempt, args);
     const endpoint = this.#book.pick(attempt?.avoid);
-    return endpoint === undefined ? QUEUE : this.#pickEndpoint(endpoint, attempt, args);
+    if (endpoint !== undefined) return this.#pickEndpoint(endpoint, attempt, args);
+    return this.#book.full ? dropFull() : QUEUE;
   }
   #pickPinned(pin: string, attempt: AttemptContext, args: experimental.PickArgs): experimental.PickResult {
     const endpoint = this.#book.find(pin);
@@ -113,12 +114,25 @@ const LATE: experimental.PickResult = {
   status: { code: Code.DEADLINE_EXCEEDED, details: 'Deadline exceeded', metadata: new Metadata() },
 };
 
+/** More than policy lets out to the endpoints. DROP: grpc-js would hold it back for a wait-for-ready call, for how long nobody knows. */
+function dropFull(): experimental.PickResult {
+  return drop(
+    Code.RESOURCE_EXHAUSTED,
+    'client.balance/endpoints-full',
+    'every endpoint has all the calls that it may have (balance.maxInFlight)',
+  );
+}
+
 /** Never queued: who pinned it has other endpoints to go to. DROP, because grpc-js must not retry it either. */
 function dropPinned(pin: string): experimental.PickResult {
+  return drop(Code.UNAVAILABLE, 'client.balance/pin-not-ready', `pinned endpoint ${pin} is not ready`);
+}
+
+function drop(code: number, reason: string, details: string): experimental.PickResult {
   const metadata = new Metadata();
-  metadata.set(REASON_KEY, 'client.balance/pin-not-ready');
+  metadata.set(REASON_KEY, reason);
   metadata.set(UNPROCESSED_KEY, '1');
-  const status: StatusObject = { code: Code.UNAVAILABLE, details: `inmesh: pinned endpoint ${pin} is not ready`, metadata };
+  const status: StatusObject = { code, details: `inmesh: ${details}`, metadata };
   return { pickResultType: experimental.PickResultType.DROP, subchannel: null, status, onCallStarted: null, onCallEnded: null };
 }
 

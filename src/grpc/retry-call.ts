@@ -108,8 +108,9 @@ export class RetryCall implements ClientCall, AttemptOwner {
     const { retry } = this.#method;
     if (this.#latency === undefined || this.#attempts >= retry.maxAttempts || attempt.context.over) return;
     if (retry.perTryTimeoutMs === undefined && this.#info.door.book?.attached !== true) return; // nobody knows where else to go
-    const atMs = fromMs + tryTimeoutMs(retry.perTryTimeoutMs, this.#latency, fromMs);
-    if (atMs < this.#info.deadlineMs && atMs < Number.POSITIVE_INFINITY) attempt.expiry = this.#settings.tries.add(attempt, atMs);
+    const { deadlineMs } = this.#info;
+    const atMs = fromMs + tryTimeoutMs(retry.perTryTimeoutMs, this.#latency, fromMs, deadlineMs - fromMs);
+    if (atMs < deadlineMs && atMs < Number.POSITIVE_INFINITY) attempt.expiry = this.#settings.tries.add(attempt, atMs);
   }
 
   expired(attempt: Attempt): void {
@@ -139,7 +140,9 @@ export class RetryCall implements ClientCall, AttemptOwner {
   #hasOther(picked: string): boolean | undefined {
     const { book } = this.#info.door;
     if (book?.attached !== true) return undefined;
-    return book.endpoints.some(({ ready, address }) => ready && address !== picked && this.#tried?.has(address) !== true);
+    return book.endpoints.some(
+      ({ ready, ejected, address }) => ready && !ejected && address !== picked && this.#tried?.has(address) !== true,
+    );
   }
   #avoid(address: string): void {
     if (address === '') return;

@@ -48,6 +48,8 @@ export interface BalanceRules {
   /** The document names the policy: it stands against one that the client's service config names. */
   readonly explicit: boolean;
   readonly decayMs: number;
+  /** Undefined: no limit. */
+  readonly maxInFlight?: number;
   readonly outlierDetection: OutlierRules;
 }
 
@@ -159,7 +161,8 @@ export class PolicyTable {
     } = coalesce;
     const lingerMs = linger === undefined ? {} : { lingerMs: durationMs(linger) };
     this.coalesce = {
-      maxItems,
+      // A larger batch would fit nowhere.
+      maxItems: Math.min(maxItems, policyBalance(policy).maxInFlight ?? maxItems),
       maxBytes,
       maxCarriers,
       itemMetadata,
@@ -173,11 +176,12 @@ export class PolicyTable {
     const adaptive = policy.adaptiveThrottle;
     this.adaptiveThrottle = adaptive && { k: adaptive.k ?? 2, windowMs: ms(adaptive.window, DEFAULT_WINDOW_MS) };
 
-    const balance: Balance = typeof policy.balance === 'string' ? { policy: policy.balance } : (policy.balance ?? {});
+    const balance = policyBalance(policy);
     this.balance = {
       policy: balance.policy ?? 'peak_ewma',
       explicit: balance.policy !== undefined,
       decayMs: ms(balance.decay, DEFAULT_DECAY_MS),
+      ...(balance.maxInFlight === undefined ? {} : { maxInFlight: balance.maxInFlight }),
       outlierDetection: resolveOutlierOptions(outlierOptions(policy.outlierDetection), 'policy.outlierDetection'),
     };
 
@@ -218,6 +222,10 @@ export class PolicyTable {
       special.find((layer) => layer?.coalesce !== undefined)?.coalesce ?? named ?? this.#defaults?.coalesce ?? this.#coalesceMode;
     return methodRules([...special, this.#defaults], coalesce);
   }
+}
+
+function policyBalance({ balance = {} }: Policy): Balance {
+  return typeof balance === 'string' ? { policy: balance } : balance;
 }
 
 function tunnelRule(carrier: CarrierForm, requireL7Visibility: boolean): TunnelRule {

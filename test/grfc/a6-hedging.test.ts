@@ -315,7 +315,7 @@ describe('A6 hedging', () => {
 
 describe('A6 hedging: configuration', () => {
   test('defaults are the documented ones', () => {
-    const defaults = { maxAttempts: 2, percentile: 0.95, nonFatalCodes: new Set([Code.UNAVAILABLE]) };
+    const defaults = { maxAttempts: 2, percentile: 0.98, nonFatalCodes: new Set([Code.UNAVAILABLE]) };
     expect(resolveHedgeOptions(undefined, 'hedge')).toEqual(defaults);
     expect(resolveHedgeOptions({}, 'hedge')).toEqual(defaults);
   });

@@ -416,6 +416,29 @@ describe('the limit of a try, learned', () => {
     succeed(at(2));
   });
 
+  test('half of the time left while nothing is known: a silent replica takes no whole deadline from a client that has just begun', () => {
+    const { clock } = use({ endpoints: ['a', 'b'] });
+    rig.unary(clock.nowMs() + 1_000);
+    clock.advance(499);
+    expect(rig.lowers).toHaveLength(1);
+    clock.advance(1);
+    expect(rig.lowers).toHaveLength(2);
+    succeed(at(1));
+  });
+
+  test('but not below 100 ms then, and none without a deadline', () => {
+    const { clock } = use({ endpoints: ['a', 'b'] });
+    rig.unary(clock.nowMs() + 150);
+    rig.unary();
+    clock.advance(99);
+    expect(rig.lowers).toHaveLength(2);
+    clock.advance(1);
+    expect(rig.lowers).toHaveLength(3);
+    clock.advance(60_000);
+    expect(rig.lowers).toHaveLength(3);
+    for (const lower of rig.lowers) succeed(lower);
+  });
+
   test('not below 10 ms', () => {
     const { clock } = use({ endpoints: ['a', 'b'] });
     learn(0.5);

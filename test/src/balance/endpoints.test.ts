@@ -77,6 +77,53 @@ describe('a pick from the book', () => {
   });
 });
 
+describe('endpoints that may have so many calls at most', () => {
+  const limited = (maxInFlight: number): void => {
+    book = new Endpoints(resolveBalanceOptions({ maxInFlight }, 'balance'), clock, seededRandom(1));
+  };
+
+  test('are passed over while they are full; when all are, nobody is picked', () => {
+    limited(3);
+    ready('a:1', 'b:1', 'c:1');
+    book.find('b:1')?.started(2, clock.nowMs());
+    expect(picks(8)).toEqual({ 'a:1': 3, 'b:1': 1, 'c:1': 3, none: 1 });
+    expect(book.full).toBe(true);
+    clock.endTurn(); // picks that never started are given back
+    expect(book.full).toBe(false);
+  });
+
+  test('have room again as soon as a call has ended', () => {
+    limited(1);
+    ready('a:1', 'b:1');
+    for (const address of ['a:1', 'b:1']) book.find(address)?.started(1, clock.nowMs());
+    expect(book.pick()).toBeUndefined();
+    book.find('b:1')?.ended(clock.nowMs(), 1, false);
+    expect(picks(2)).toEqual({ 'b:1': 1, none: 1 });
+  });
+
+  test('a batch goes where all of it has room, or nowhere', () => {
+    limited(4);
+    ready('a:1', 'b:1');
+    book.find('a:1')?.started(2, clock.nowMs());
+    expect(book.pick(undefined, 4)?.address).toBe('b:1');
+    expect(book.pick(undefined, 4)).toBeUndefined();
+    expect(book.full).toBe(false);
+  });
+
+  test('R43: one that was tried is taken when only it has room', () => {
+    limited(1);
+    ready('a:1', 'b:1');
+    book.find('a:1')?.started(1, clock.nowMs());
+    expect(book.pick(new Set(['b:1']))?.address).toBe('b:1');
+  });
+
+  test('no limit: never full', () => {
+    ready('a:1');
+    picks(10_000);
+    expect(book.full).toBe(false);
+  });
+});
+
 describe('name resolution in the book', () => {
   test('counts duplicate addresses once (L9)', () => {
     ready('a:1', 'a:1', 'b:1');
@@ -161,6 +208,7 @@ describe('options of the balancer', () => {
       penaltyMs: 2_000,
       patienceMs: 10_000,
       graceMs: 1_000,
+      maxInFlight: Number.POSITIVE_INFINITY,
       historyMs: 300_000,
       outlierDetection: resolveOutlierOptions(undefined, 'outlierDetection'),
     });

@@ -14,10 +14,10 @@ describe('policy: hedging', () => {
     expect(rulesOf({ defaults: { idempotent: true } }).hedge).toBeUndefined();
   });
 
-  test('has two attempts, a learned delay at p95, and goes on after UNAVAILABLE', () => {
+  test('has two attempts, a learned delay at p98, and goes on after UNAVAILABLE', () => {
     expect(rulesOf({ defaults: { hedgingPolicy: {} } }).hedge).toEqual({
       maxAttempts: 2,
-      percentile: 0.95,
+      percentile: 0.98,
       nonFatalCodes: new Set([Code.UNAVAILABLE]),
     });
   });
@@ -36,7 +36,7 @@ describe('policy: hedging', () => {
       defaults: { hedgingPolicy: { maxAttempts: 4 } },
       services: { 'a.B': { hedgingPolicy: { hedgingDelay: '0.1s', nonFatalStatusCodes: [] } } },
     };
-    expect(rulesOf(policy).hedge).toEqual({ maxAttempts: 2, delayMs: 100, percentile: 0.95, nonFatalCodes: new Set() });
+    expect(rulesOf(policy).hedge).toEqual({ maxAttempts: 2, delayMs: 100, percentile: 0.98, nonFatalCodes: new Set() });
     expect(rulesOf(policy, '/x.Y/Z').hedge?.maxAttempts).toBe(4);
   });
 

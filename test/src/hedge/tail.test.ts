@@ -6,7 +6,7 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) =>
 describe('hedging of a long tail (1 % of attempts 20 times slower)', () => {
   test.each([7, 8, 9])('H17: at most 6 % more attempts make p99.9 five times shorter, and the median no longer (seed %d)', (seed) => {
     const plain = runTail({ seconds: 100, seed });
-    const hedged = runTail({ hedge: {}, seconds: 100, seed });
+    const hedged = runTail({ hedge: { percentile: 0.95 }, seconds: 100, seed });
     expect(hedged.ended).toBe(hedged.calls);
     expect(sum(hedged.extra) / hedged.calls).toBeLessThanOrEqual(0.06);
     expect(quantileOf(hedged.tookMs, 0.999)).toBeLessThanOrEqual(quantileOf(plain.tookMs, 0.999) / 5);
@@ -16,7 +16,12 @@ describe('hedging of a long tail (1 % of attempts 20 times slower)', () => {
   test('H17: when everything is ten times slower hedges stay within the budget, and within 6 % once that is the usual', () => {
     const budget = { ratio: 0.1, minPerSecond: 1, ttlMs: 10_000 };
     const slowFromMs = 60_000;
-    const { calls, extra, ended } = runTail({ hedge: {}, budget, seconds: 140, slowdown: (atMs) => (atMs >= slowFromMs ? 10 : 1) });
+    const { calls, extra, ended } = runTail({
+      hedge: { percentile: 0.95 },
+      budget,
+      seconds: 140,
+      slowdown: (atMs) => (atMs >= slowFromMs ? 10 : 1),
+    });
     expect(ended).toBe(calls);
     const perSecond = calls / 140;
     for (let from = 60; from < 140; from += 10) {
@@ -29,12 +34,17 @@ describe('hedging of a long tail (1 % of attempts 20 times slower)', () => {
   });
 
   test('H17: without a bound on the budget the delay alone would double the attempts for a while (the trap is real)', () => {
-    const { extra, calls } = runTail({ hedge: {}, budget: { ratio: 1000 }, seconds: 70, slowdown: (atMs) => (atMs >= 60_000 ? 10 : 1) });
+    const { extra, calls } = runTail({
+      hedge: { percentile: 0.95 },
+      budget: { ratio: 1000 },
+      seconds: 70,
+      slowdown: (atMs) => (atMs >= 60_000 ? 10 : 1),
+    });
     expect(extra[60] ?? 0).toBeGreaterThan((calls / 70) * 0.5);
   });
 
   test('H16: the share of hedges is stable over ten windows: what hedges cut off does not shorten the delay', () => {
-    const { extra, calls } = runTail({ hedge: {}, seconds: 600, callsPerSecond: 100 });
+    const { extra, calls } = runTail({ hedge: { percentile: 0.95 }, seconds: 600, callsPerSecond: 100 });
     const perSecond = calls / 600;
     for (let from = 30; from < 600; from += 60) expect(sum(extra.slice(from, from + 60)) / (60 * perSecond)).toBeLessThanOrEqual(0.065);
     expect(sum(extra.slice(500, 600)) / (100 * perSecond)).toBeGreaterThan(0.03);
