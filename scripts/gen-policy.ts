@@ -7,101 +7,8 @@
  * The types are protobuf's JSON form, narrowed: durations are text, enums are words, shorthands are allowed. The checker is
  * built from the functions of src/policy/rules.ts, one for each kind of field; bounds come from the (check) options.
  */
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import {
-  createFileRegistry,
-  type DescEnum,
-  type DescExtension,
-  type DescField,
-  type DescFile,
-  type DescMessage,
-  fromBinary,
-  getExtension,
-  hasExtension,
-  isMessage,
-  ScalarType,
-} from '@bufbuild/protobuf';
-import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
-const OUT = join(ROOT, 'src/policy/policy.gen.ts');
-const PROTO = 'inmesh/v1/policy';
-
-const [flag, ...extra] = process.argv.slice(2);
-if ((flag !== undefined && flag !== '--check') || extra.length > 0) {
-  console.error('usage: node scripts/gen-policy.ts [--check]');
-  process.exit(2);
-}
-
-/** The (check) option of a field, by the names of check.proto. */
-interface Check {
-  readonly min?: number;
-  readonly max?: number;
-  readonly positive?: boolean;
-  readonly required?: boolean;
-  readonly codeName?: boolean;
-  readonly metadataKey?: boolean;
-  readonly minItems?: number;
-  readonly methodName?: boolean;
-  readonly serviceName?: boolean;
-  readonly anyText?: boolean;
-}
-
-function loadRegistry(): ReturnType<typeof createFileRegistry> {
-  const buf = createRequire(import.meta.url).resolve('@bufbuild/buf/bin/buf');
-  const image = execFileSync(process.execPath, [buf, 'build', '-o', '-#format=binpb'], { cwd: ROOT, maxBuffer: 64 * 1024 * 1024 });
-  return createFileRegistry(fromBinary(FileDescriptorSetSchema, image));
-}
-
-const registry = loadRegistry();
-
-function found<T>(what: T | undefined, name: string): T {
-  if (what === undefined) throw new Error(`${name} is not in protos/`);
-  return what;
-}
-
-const file: DescFile = found(registry.getFile(`${PROTO}.proto`), PROTO);
-const checkOption: DescExtension = found(registry.getExtension('inmesh.v1.check'), 'inmesh.v1.check');
-const shorthandOption: DescExtension = found(registry.getExtension('inmesh.v1.shorthand'), 'inmesh.v1.shorthand');
-
-// --- what the descriptors say -------------------------------------------------------------------------------------------
-
-function comment(path: readonly number[]): string {
-  const place = file.proto.sourceCodeInfo?.location.find((l) => l.path.join() === path.join());
-  return (place?.leadingComments ?? '').trim().replaceAll(/\s*\n\s*/g, '\n');
-}
-
-function checkOf(field: DescField): Check {
-  const options = field.proto.options;
-  if (options === undefined || !hasExtension(options, checkOption)) return {};
-  const value: unknown = getExtension(options, checkOption);
-  if (!isMessage(value)) return {};
-  // proto3: fields with presence are absent when unset, the others false or 0.
-  return Object.fromEntries(Object.entries<unknown>({ ...value }).filter(([key, v]) => !key.startsWith('$') && v !== false));
-}
-
-function shorthandOf(message: DescMessage): DescField | undefined {
-  const options = message.proto.options;
-  if (options === undefined || !hasExtension(options, shorthandOption)) return undefined;
-  const name: unknown = getExtension(options, shorthandOption);
-  return found(
-    message.fields.find((f) => f.name === name),
-    `${message.name}.${String(name)}`,
-  );
-}
-
-/** COALESCE_MODE_AUTO is "auto"; the unspecified value is no word of the document. */
-function words(desc: DescEnum): readonly { readonly word: string; readonly index: number }[] {
-  return desc.values
-    .map((value, index) => ({ word: value.localName.toLowerCase(), number: value.number, index }))
-    .filter(({ number }) => number !== 0);
-}
-
-const isDuration = (desc: DescMessage): boolean => desc.typeName === 'google.protobuf.Duration';
+import { type DescEnum, type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf';
+import { type Check, checkOf, comment, file, generate, isDuration, PROTO, shorthandOf, words } from './policy-proto.ts';
 
 // --- types ----------------------------------------------------------------------------------------------------------------
 
@@ -133,6 +40,7 @@ function typeOf(field: DescField): string {
     case 'message':
       return messageType(field.message);
     case 'list':
+      if (field.listKind === 'message') return `readonly ${messageType(field.message)}[]`;
       if (field.listKind !== 'scalar') break;
       return `readonly ${scalarType(field, checkOf(field))}[]`;
     case 'map':
@@ -222,8 +130,8 @@ function ruleOf(field: DescField): string {
     case 'message':
       return fieldOfMessage(field.message, check);
     case 'list':
-      if (field.listKind !== 'scalar') break;
-      return `list(${scalarRule(field, check)}${check.minItems === undefined ? '' : `, ${check.minItems}`})`;
+      if (field.listKind === 'enum') break;
+      return `list(${field.listKind === 'message' ? fieldOfMessage(field.message, check) : scalarRule(field, check)}${check.minItems === undefined ? '' : `, ${check.minItems}`})`;
     case 'map':
       if (field.mapKind === 'enum') break;
       return `table(${check.anyText ? 'text()' : nameRule(check, 'key')}, ${field.mapKind === 'message' ? fieldOfMessage(field.message, check) : scalarRule(field, check)})`;
@@ -289,12 +197,4 @@ function render(): string {
   ].join('\n')}\n${rules}`;
 }
 
-const text = render();
-if (flag === '--check') {
-  if (!existsSync(OUT) || readFileSync(OUT, 'utf8') !== text) {
-    console.error('src/policy/policy.gen.ts is not what protos/ says: run `npm run gen`');
-    process.exitCode = 1;
-  }
-} else {
-  writeFileSync(OUT, text);
-}
+generate('src/policy/policy.gen.ts', render());

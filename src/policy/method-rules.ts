@@ -13,6 +13,7 @@ import { hedgeRules } from './hedging.ts';
 import { type BulkheadRules, bulkheadRules, limitRules } from './limit-rules.ts';
 import { toCode } from './names.ts';
 import type { CoalesceMode, MethodPolicy, RetryPolicy } from './policy.gen.ts';
+import { firstSaid, MERGED, type PolicyLayer, saidAt } from './precedence.ts';
 
 /** When and how often a call is sent again. */
 export interface RetryRules {
@@ -73,31 +74,30 @@ export function retryRules(policy: RetryPolicy): RetryRules {
   };
 }
 
-/** Layers merged into rules; the first layer that says something about a field wins. */
-export function methodRules(layers: readonly (MethodPolicy | undefined)[], coalesce: CoalesceMode): MethodRules {
-  const first = <T>(read: (policy: MethodPolicy) => T | undefined): T | undefined => {
-    for (const layer of layers) {
-      const value = layer === undefined ? undefined : read(layer);
-      if (value !== undefined) return value;
-    }
-    return undefined;
-  };
+/** Layers merged into rules, by `precedence.ts`. */
+export function methodRules(layers: readonly PolicyLayer[]): MethodRules {
+  const first = <T>(read: (policy: MethodPolicy) => T | undefined): T | undefined => firstSaid(layers, read)?.value;
   const timeoutMs = durationMs(first((p) => p.timeout) ?? '0s');
   const idleTimeout = first((p) => p.idleTimeout);
   const bulkhead = bulkheadRules(first((p) => p.bulkhead));
   const limit = limitRules(first((p) => p.limit));
   const breaker = breakerRules(first((p) => p.breaker));
   const hedge = hedgeRules(first((p) => p.hedgingPolicy));
-  const retry: RetryPolicy = Object.assign({}, ...layers.toReversed().map((layer) => layer?.retryPolicy));
   return Object.freeze({
     ...(timeoutMs === 0 ? {} : { timeoutMs }),
     ...(idleTimeout === undefined ? {} : { idleTimeoutMs: durationMs(idleTimeout) }),
     idempotent: first((p) => p.idempotent) ?? false,
-    retry: retryRules(retry),
+    retry: retryRules(mergedRetryPolicy(layers)),
     ...(hedge === undefined ? {} : { hedge }),
     ...(bulkhead === undefined ? {} : { bulkhead }),
     ...(limit === undefined ? {} : { limit }),
     ...(breaker === undefined ? {} : { breaker }),
-    coalesce,
+    coalesce: first((p) => p.coalesce) ?? 'never',
   });
+}
+
+/** The one message that is merged field by field. */
+function mergedRetryPolicy(layers: readonly PolicyLayer[]): RetryPolicy {
+  const fields = new Set(layers.flatMap(({ says }) => Object.keys(says.retryPolicy ?? {})));
+  return Object.fromEntries([...fields].map((field) => [field, saidAt(layers, [MERGED, field])?.value]));
 }

@@ -8,11 +8,11 @@ import type { TunnelRule } from '../batch/tunnel-rule.ts';
 import { splitMethod } from '../call.ts';
 import { type EndpointRules, resolveEndpointOptions } from '../endpoints/options.ts';
 import { ConfigError } from '../errors.ts';
-import type { AdaptiveLimitRules } from '../limit/options.ts';
+import type { AccessLogRules } from '../observe/access-log.ts';
 import { type OutlierRules, resolveOutlierOptions } from '../outlier/options.ts';
 import { outlierOptions } from './breaker-rules.ts';
+import type { Declaration } from './declared.ts';
 import { durationMs } from './duration.ts';
-import { type BulkheadRules, bulkheadRules, limitRules } from './limit-rules.ts';
 import { type MethodRules, methodRules } from './method-rules.ts';
 import type {
   AttemptSpans,
@@ -25,7 +25,10 @@ import type {
   FlushRule,
   MethodPolicy,
   Policy,
+  TelemetryNames,
 } from './policy.gen.ts';
+import { layerAt, layerOf, type PolicyLayer, valueAt } from './precedence.ts';
+import { type ServerRules, serverRules } from './server-rules.ts';
 
 /** Ratio of calls that may be re-sent, with a floor. */
 export interface RetryBudgetRules {
@@ -77,32 +80,24 @@ export interface TelemetryRules {
   readonly traces: boolean;
   readonly metrics: boolean;
   readonly attemptSpans: AttemptSpans;
+  readonly names: TelemetryNames;
+  readonly grpcTraceBin: boolean;
+  readonly retryMetrics: boolean;
+  readonly balancerMetrics: boolean;
 }
 
-/** The server half. */
-export interface ServerRules {
-  /** Undefined: no limit. */
-  readonly bulkhead?: BulkheadRules;
-  /** By path, `/pkg.Service/Method`. */
-  readonly methodBulkheads: ReadonlyMap<string, BulkheadRules>;
-  /** Undefined: no limit. */
-  readonly limit?: AdaptiveLimitRules;
-  /** Of calls without a deadline. Undefined: none. */
-  readonly timeoutMs?: number;
-  /** The same by path; undefined in it: none. */
-  readonly methodTimeoutsMs: ReadonlyMap<string, number | undefined>;
-  /** Of all calls, the fraction that may be refused for being late. */
-  readonly lateRejectFraction: number;
-  readonly trustTraits: boolean;
-  readonly carriers: boolean;
-  readonly tunnels: boolean;
-  readonly maxItems: number;
-  /** A file with a policy of gRFC A43. Undefined: everybody may call everything. */
-  readonly authorization?: { readonly file: string; readonly refreshMs: number };
+/** What is shown of single calls. */
+export interface RecordRules {
+  readonly accessLog: AccessLogRules;
+  /** Request metadata that tap and access log may show. */
+  readonly shownMetadata: readonly string[];
 }
 
-/** What a method's own .proto file says, e.g. `inmesh.v1.method_policy` or `idempotency_level`. */
-export type DeclaredPolicy = (path: string) => MethodPolicy | undefined;
+/** What a method's own .proto file says, e.g. `inmesh.v1.method_policy` or `idempotency_level`; the most special first. */
+export type DeclaredPolicy = (path: string) => readonly Declaration[];
+
+/** What a client's service config says, in our form. */
+export type ServiceConfigPolicy = Pick<Policy, 'methods' | 'services' | 'defaults'>;
 
 /** More paths than that are not one client's methods; the oldest is computed anew when it comes again. */
 const MAX_CACHED = 10_000;
@@ -110,7 +105,6 @@ const MAX_CACHED = 10_000;
 const DEFAULT_DECAY_MS = 10_000;
 const DEFAULT_TTL_MS = 10_000;
 const DEFAULT_WINDOW_MS = 120_000;
-const DEFAULT_REFRESH_MS = 60_000;
 
 const ms = (text: string | undefined, fallback: number): number => (text === undefined ? fallback : durationMs(text));
 
@@ -126,11 +120,15 @@ export class PolicyTable {
   /** What of itself a call tells its server. */
   readonly traits: { readonly priority: boolean; readonly tenant: boolean };
   readonly telemetry: TelemetryRules;
+  /** What is shown of single calls. */
+  readonly records: RecordRules;
   readonly server: ServerRules;
+  /** The document. */
+  readonly policy: Policy;
   readonly #methods: ReadonlyMap<string, MethodPolicy>;
   readonly #services: ReadonlyMap<string, MethodPolicy>;
-  readonly #defaults: MethodPolicy | undefined;
   readonly #declared: DeclaredPolicy;
+  readonly #imported: ServiceConfigPolicy;
   readonly #coalesceMode: CoalesceMode;
   readonly #coalesceNames: ReadonlySet<string>;
   readonly #cache = new Map<string, MethodRules>();
@@ -138,12 +136,14 @@ export class PolicyTable {
   /**
    * @param policy - As `parsePolicy` gives it.
    * @param declared - What the methods' own files say. Wins over the policy's defaults, not over its services and methods.
+   * @param imported - What a client's own service config says. Wins over the policy's defaults, not over what is declared.
    */
-  constructor(policy: Policy, declared: DeclaredPolicy = () => undefined) {
+  constructor(policy: Policy, declared: DeclaredPolicy = () => [], imported: ServiceConfigPolicy = {}) {
+    this.policy = policy;
     this.#methods = new Map(Object.entries(policy.methods ?? {}));
     this.#services = new Map(Object.entries(policy.services ?? {}));
-    this.#defaults = policy.defaults;
     this.#declared = declared;
+    this.#imported = imported;
 
     const coalesce: Coalesce = typeof policy.coalesce === 'string' ? { mode: policy.coalesce } : (policy.coalesce ?? {});
     const names = coalesce.mode === 'never' ? [] : (coalesce.methods ?? []);
@@ -189,8 +189,8 @@ export class PolicyTable {
 
     this.deadline = { propagate: policy.deadline?.propagate ?? true, hopMarginMs: ms(policy.deadline?.hopMargin, 0) };
     this.traits = { priority: policy.propagation?.priority ?? true, tenant: policy.propagation?.tenant ?? true };
-    const { traces = true, metrics = true, attemptSpans = 'auto' } = policy.telemetry ?? {};
-    this.telemetry = { traces, metrics, attemptSpans };
+    this.telemetry = telemetryRules(policy);
+    this.records = recordRules(policy);
     this.server = serverRules(policy);
   }
 
@@ -213,14 +213,39 @@ export class PolicyTable {
     return rules;
   }
 
-  #resolve(path: string): MethodRules {
+  /** The same for a client that has a service config of its own. */
+  withServiceConfig(imported: ServiceConfigPolicy): PolicyTable {
+    return new PolicyTable(this.policy, this.#declared, imported);
+  }
+
+  /** Whether the document names a method or its service. @param path - `/pkg.Service/Method`. */
+  names(path: string): boolean {
+    const { service, method } = splitMethod(path);
+    return this.#methods.has(`${service}/${method}`) || this.#services.has(service);
+  }
+
+  /** Who speaks of a method, the most special first. */
+  layers(path: string): readonly PolicyLayer[] {
     const { service, method } = splitMethod(path);
     const name = `${service}/${method}`;
-    const special = [this.#methods.get(name), this.#services.get(service), this.#declared(path)];
-    const named = this.#coalesceNames.has(name) || this.#coalesceNames.has(service) ? 'auto' : undefined;
-    const coalesce =
-      special.find((layer) => layer?.coalesce !== undefined)?.coalesce ?? named ?? this.#defaults?.coalesce ?? this.#coalesceMode;
-    return methodRules([...special, this.#defaults], coalesce);
+    const named = this.#coalesceNames.has(name) || this.#coalesceNames.has(service);
+    // In a service config the most special entry stands alone.
+    const places = [['methods', name], ['services', service], ['defaults']];
+    const [at = [], entry] =
+      places.map((keys) => [keys, valueAt(this.#imported, keys)] as const).find(([, says]) => says !== undefined) ?? [];
+    return [
+      ...layerAt('methods', 'policy', ['methods', name], this.#methods.get(name)),
+      ...layerAt('services', 'policy', ['services', service], this.#services.get(service)),
+      ...this.#declared(path).flatMap(({ where, says }) => layerOf('declared', where, says)),
+      ...layerAt('service-config', 'serviceConfig', at, entry as MethodPolicy | undefined),
+      ...layerOf('policy', 'policy.coalesce.methods', named ? { coalesce: 'auto' } : undefined),
+      ...layerAt('defaults', 'policy', ['defaults'], this.policy.defaults),
+      ...layerOf('policy', 'policy.coalesce.mode', this.#coalesceMode === 'auto' ? { coalesce: 'auto' } : undefined),
+    ];
+  }
+
+  #resolve(path: string): MethodRules {
+    return methodRules(this.layers(path));
   }
 }
 
@@ -251,31 +276,20 @@ function endpointRules({ refresh, connectTimeout, hold, rebuild }: EndpointsPoli
   );
 }
 
-function serverRules({ server = {} }: Policy): ServerRules {
-  const { authorization } = server;
-  const bulkhead = bulkheadRules(server.bulkhead);
-  const limit = limitRules(server.limit);
-  const methodBulkheads = new Map<string, BulkheadRules>();
-  for (const [name, limit] of Object.entries(server.methodBulkheads ?? {})) {
-    const rules = bulkheadRules(limit);
-    if (rules !== undefined) methodBulkheads.set(`/${name}`, rules);
-  }
-  const methodTimeoutsMs = new Map<string, number | undefined>();
-  for (const [name, timeout] of Object.entries(server.methodTimeouts ?? {}))
-    methodTimeoutsMs.set(`/${name}`, durationMs(timeout) || undefined);
-  return {
-    ...(server.defaultTimeout === undefined ? {} : { timeoutMs: durationMs(server.defaultTimeout) }),
-    methodTimeoutsMs,
-    lateRejectFraction: server.lateRejectFraction ?? 1,
-    trustTraits: server.trustTraits ?? false,
-    ...(bulkhead === undefined ? {} : { bulkhead }),
-    methodBulkheads,
-    ...(limit === undefined ? {} : { limit }),
-    carriers: server.carriers ?? true,
-    tunnels: server.tunnels ?? true,
-    maxItems: server.maxItems ?? 1024,
-    ...(authorization === undefined
-      ? {}
-      : { authorization: { file: authorization.file, refreshMs: ms(authorization.refresh, DEFAULT_REFRESH_MS) } }),
-  };
+function telemetryRules({ telemetry = {} }: Policy): TelemetryRules {
+  const {
+    traces = true,
+    metrics = true,
+    names = 'semconv',
+    grpcTraceBin = false,
+    retryMetrics = false,
+    balancerMetrics = false,
+  } = telemetry;
+  const { attemptSpans = names === 'semconv' ? 'auto' : 'always' } = telemetry;
+  return { traces, metrics, attemptSpans, names, grpcTraceBin, retryMetrics, balancerMetrics };
+}
+
+function recordRules({ telemetry = {} }: Policy): RecordRules {
+  const { accessLog: mode = 'off', accessLogPerSecond: perSecond = 1_000, tapMetadata = [] } = telemetry;
+  return { accessLog: { mode, perSecond }, shownMetadata: tapMetadata };
 }

@@ -8,7 +8,7 @@
  *
  * @packageDocumentation
  */
-import { Reader } from '../wire.ts';
+import { readFile } from './descriptor-files.ts';
 
 /** How a type's values stand on the wire: varint, 8 bytes, length and bytes, 4 bytes. Undefined: groups, which nobody should use. */
 export type WireType = 0 | 1 | 2 | 5;
@@ -50,15 +50,30 @@ export interface Method {
   readonly clientStreaming: boolean;
   readonly serverStreaming: boolean;
   readonly idempotency: Idempotency;
+  /** The .proto file that has it, as its compiler was told. */
+  readonly file: string;
+  /** Values of the options of inmesh (options.proto), as bytes: one for each statement. */
+  readonly policy: Readonly<Record<OptionLevel, readonly Buffer[]>>;
 }
+
+/** Whose option it is. */
+export type OptionLevel = 'method' | 'service' | 'file';
+
+/** Options of methods by path, as proto-loader has them. */
+export type LoadedOptions = ReadonlyMap<string, Readonly<Record<string, unknown>>>;
 
 /** Everything that some files declare. */
 export class Catalog {
   readonly #messages = new Map<string, Message>();
   readonly #methods = new Map<string, Method>();
+  readonly #loaded: LoadedOptions;
 
-  /** @throws WireError when a file is no `FileDescriptorProto`. */
-  constructor(files: Iterable<Uint8Array>) {
+  /**
+   * @param loaded - Options that are not in the files: proto-loader drops them there.
+   * @throws WireError when a file is no `FileDescriptorProto`.
+   */
+  constructor(files: Iterable<Uint8Array>, loaded: LoadedOptions = new Map()) {
+    this.#loaded = loaded;
     const parsed = [...files].map(readFile);
     const names = new Set(parsed.flatMap(({ types }) => types));
     for (const file of parsed) {
@@ -81,16 +96,13 @@ export class Catalog {
   method(path: string): Method | undefined {
     return this.#methods.get(path);
   }
+  /** Options of a method as protobufjs has them. */
+  loaded(path: string): Readonly<Record<string, unknown>> | undefined {
+    return this.#loaded.get(path);
+  }
   get methods(): Iterable<Method> {
     return this.#methods.values();
   }
-}
-
-/** The files of a `FileDescriptorSet`. @throws WireError when it is none. */
-export function filesOfSet(set: Uint8Array): Buffer[] {
-  const files: Buffer[] = [];
-  eachField(new Reader(asBuffer(set)), (number, reader) => number === 1 && files.push(reader.bytes()) > 0);
-  return files;
 }
 
 /** A field by its name in the .proto file, or in lowerCamelCase (protobufjs keeps only that unless told otherwise). */
@@ -99,171 +111,6 @@ export function fieldOf(message: Message, name: string): Field | undefined {
 }
 
 const camel = (name: string): string => name.replace(/_+([a-z0-9])/gi, (_, letter: string) => letter.toUpperCase());
-
-const TYPES: readonly (readonly [string, WireType | undefined])[] = [
-  ['', undefined],
-  ['double', 1],
-  ['float', 5],
-  ['int64', 0],
-  ['uint64', 0],
-  ['int32', 0],
-  ['fixed64', 1],
-  ['fixed32', 5],
-  ['bool', 0],
-  ['string', 2],
-  ['group', undefined],
-  ['message', 2],
-  ['bytes', 2],
-  ['uint32', 0],
-  ['enum', 0],
-  ['sfixed32', 5],
-  ['sfixed64', 1],
-  ['sint32', 0],
-  ['sint64', 0],
-];
-const IDEMPOTENCY: readonly Idempotency[] = ['unknown', 'no_side_effects', 'idempotent'];
-
-interface File {
-  readonly package: string;
-  readonly types: string[];
-  readonly messages: Message[];
-  readonly methods: Method[];
-}
-
-const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-const inside = (scope: string, name: string): string => (scope === '' ? name : `${scope}.${name}`);
-
-/** Calls `take` for each field; one that it does not take is passed over. */
-function eachField(reader: Reader, take: (number: number, reader: Reader) => boolean): void {
-  while (reader.position < reader.end) {
-    const tag = reader.varint();
-    if (!take(Math.floor(tag / 8), reader)) reader.skip(tag % 8);
-  }
-}
-
-function readFile(bytes: Uint8Array): File {
-  let scope = '';
-  let syntax = 'proto2';
-  const messages: Buffer[] = [];
-  const enums: Buffer[] = [];
-  const services: Buffer[] = [];
-  eachField(new Reader(asBuffer(bytes)), (number, reader) => {
-    if (number === 2) scope = reader.text();
-    else if (number === 4) messages.push(reader.bytes());
-    else if (number === 5) enums.push(reader.bytes());
-    else if (number === 6) services.push(reader.bytes());
-    else if (number === 12) syntax = reader.text();
-    else return false;
-    return true;
-  });
-  const file: File = { package: scope, types: [], messages: [], methods: [] };
-  for (const message of messages) readMessage(message, scope, syntax, file);
-  for (const one of enums) file.types.push(inside(scope, nameOf(one)));
-  for (const service of services) readService(service, scope, file);
-  return file;
-}
-
-function nameOf(bytes: Buffer): string {
-  let name = '';
-  eachField(new Reader(bytes), (number, reader) => {
-    if (number !== 1) return false;
-    name = reader.text();
-    return true;
-  });
-  return name;
-}
-
-function readMessage(bytes: Buffer, scope: string, syntax: string, file: File): void {
-  const name = inside(scope, nameOf(bytes));
-  const fields: Field[] = [];
-  let mapEntry = false;
-  eachField(new Reader(bytes), (number, reader) => {
-    if (number === 2) fields.push(readField(reader.bytes(), syntax));
-    else if (number === 3) readMessage(reader.bytes(), name, syntax, file);
-    else if (number === 4) file.types.push(inside(name, nameOf(reader.bytes())));
-    else if (number === 7) mapEntry = numberIn(reader.bytes(), 7) === 1;
-    else return false;
-    return true;
-  });
-  file.types.push(name);
-  file.messages.push({ name, fields, mapEntry });
-}
-
-/** A number field of a message of options; undefined when it is not set. */
-function numberIn(bytes: Buffer, wanted: number): number | undefined {
-  let found: number | undefined;
-  eachField(new Reader(bytes), (number, reader) => {
-    if (number !== wanted) return false;
-    found = reader.varint();
-    return true;
-  });
-  return found;
-}
-
-function readField(bytes: Buffer, syntax: string): Field {
-  let name = '';
-  let number = 0;
-  let label = 1;
-  let type = 0;
-  let typeName = '';
-  let packed: boolean | undefined;
-  let inOneof = false;
-  eachField(new Reader(bytes), (at, reader) => {
-    if (at === 1) name = reader.text();
-    else if (at === 3) number = reader.varint();
-    else if (at === 4) label = reader.varint();
-    else if (at === 5) type = reader.varint();
-    else if (at === 6) typeName = reader.text();
-    else if (at === 8) {
-      const option = numberIn(reader.bytes(), 2);
-      if (option !== undefined) packed = option === 1;
-    } else if (at === 9) {
-      reader.varint();
-      inOneof = true; // proto3's `optional` is a oneof of its own
-    } else return false;
-    return true;
-  });
-  const [typeText, wireType] = TYPES[type] ?? ['', undefined];
-  const repeated = label === 3;
-  return {
-    name,
-    number,
-    type: typeText,
-    wireType,
-    repeated,
-    required: label === 2,
-    packed: repeated && wireType !== 2 && (packed ?? syntax !== 'proto2'),
-    // In editions a feature may say otherwise; then an unset field is taken too seriously, which only costs a plain call.
-    presence: !repeated && (typeText === 'message' || inOneof || syntax !== 'proto3'),
-    typeName,
-  };
-}
-
-function readService(bytes: Buffer, scope: string, file: File): void {
-  const service = inside(scope, nameOf(bytes));
-  eachField(new Reader(bytes), (number, reader) => {
-    if (number !== 2) return false;
-    file.methods.push(readMethod(reader.bytes(), service));
-    return true;
-  });
-}
-
-function readMethod(bytes: Buffer, service: string): Method {
-  let [name, input, output] = ['', '', ''];
-  let [clientStreaming, serverStreaming] = [false, false];
-  let level = 0;
-  eachField(new Reader(bytes), (number, reader) => {
-    if (number === 1) name = reader.text();
-    else if (number === 2) input = reader.text();
-    else if (number === 3) output = reader.text();
-    else if (number === 4) level = numberIn(reader.bytes(), 34) ?? level;
-    else if (number === 5) clientStreaming = reader.varint() === 1;
-    else if (number === 6) serverStreaming = reader.varint() === 1;
-    else return false;
-    return true;
-  });
-  return { path: `/${service}/${name}`, input, output, clientStreaming, serverStreaming, idempotency: IDEMPOTENCY[level] ?? 'unknown' };
-}
 
 /** A name as it is written at `scope`, in full: the innermost scope that has it wins. */
 function resolve(name: string, scope: string, names: ReadonlySet<string>): string {

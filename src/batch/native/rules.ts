@@ -6,42 +6,33 @@
 import { ConfigError } from '../../errors.ts';
 import { showPath } from '../../input/show.ts';
 import type { MethodPolicy, Policy } from '../../policy/policy.gen.ts';
+import { firstSaid } from '../../policy/precedence.ts';
+import type { PolicyTable } from '../../policy/resolve.ts';
 import { compileRule } from './compile.ts';
 import type { Catalog } from './descriptors.ts';
 import type { NativePlan } from './plan.ts';
 
-/** What the methods' own files say: `idempotency_level`. */
-export function declaredBy(catalog: Catalog | undefined): (path: string) => MethodPolicy | undefined {
-  return (path) => {
-    const level = catalog?.method(path)?.idempotency ?? 'unknown';
-    return level === 'unknown' ? undefined : { idempotent: true };
-  };
-}
-
 /**
  * Plans by path, `/pkg.Service/GetX`.
  *
- * @param isIdempotent - Whether a method, by its path, is marked as harmless to repeat.
+ * @param table - Made of the same policy, and of what the files declare.
  * @throws ConfigError naming the rule, the field and the reason.
  */
-export function nativePlans(
-  policy: Policy,
-  catalog: Catalog | undefined,
-  isIdempotent: (path: string) => boolean,
-): ReadonlyMap<string, NativePlan> {
+export function nativePlans(policy: Policy, catalog: Catalog | undefined, table: PolicyTable): ReadonlyMap<string, NativePlan> {
   refuseWide(['defaults'], policy.defaults);
   for (const [service, wide] of Object.entries(policy.services ?? {})) refuseWide(['services', service], wide);
   const plans = new Map<string, NativePlan>();
-  for (const [name, { batch }] of Object.entries(policy.methods ?? {})) {
-    if (batch === undefined) continue;
-    const path = showPath('policy', ['methods', name, 'batch']);
-    const method = `/${name}`;
+  const inFiles = [...(catalog?.methods ?? [])].map(({ path }) => path);
+  for (const method of new Set([...Object.keys(policy.methods ?? {}).map((name) => `/${name}`), ...inFiles])) {
+    const said = firstSaid(table.layers(method), ({ batch }) => batch);
+    if (said === undefined) continue;
+    const path = said.by.where(['batch']);
     if (catalog === undefined)
       throw new ConfigError(
         path,
         'needs the descriptors of the service: createMesh(policy, { descriptors }), the output of `buf build` or of proto-loader',
       );
-    plans.set(method, compileRule(batch, catalog, { method, idempotent: isIdempotent(method), path }));
+    plans.set(method, compileRule(said.value, catalog, { method, idempotent: table.method(method).idempotent, path }));
   }
   for (const { method, via } of plans.values()) {
     if (plans.has(via))

@@ -5,7 +5,8 @@
  */
 import { ConfigError } from '../../errors.ts';
 import { show } from '../../input/show.ts';
-import { Catalog, filesOfSet } from './descriptors.ts';
+import { filesOfSet } from './descriptor-files.ts';
+import { Catalog, type LoadedOptions } from './descriptors.ts';
 
 /**
  * Descriptors of the services that a policy merges calls of: a `FileDescriptorSet` (`buf build -o image.binpb`,
@@ -23,7 +24,21 @@ export function readDescriptors(given: Descriptors, path = 'descriptors'): Catal
   };
   if (Array.isArray(given)) given.forEach((source, i) => void add(source, `${path}[${i}]`));
   else add(given, path);
-  return read(() => new Catalog(files), path);
+  return read(() => new Catalog(files, optionsIn(given)), path);
+}
+
+/** The options of methods that proto-loader found in .proto text, by path. It loses those of services and files. */
+function optionsIn(given: Descriptors): LoadedOptions {
+  const found = new Map<string, Readonly<Record<string, unknown>>>();
+  const look = (value: unknown, depth: number): void => {
+    if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return;
+    const path: unknown = Reflect.get(value, 'path');
+    const options: unknown = Reflect.get(value, 'options');
+    if (typeof path === 'string' && typeof options === 'object' && options !== null) found.set(path, { ...options });
+    else if (depth > 0) for (const inner of Object.values(value)) look(inner, depth - 1);
+  };
+  look(given, 3);
+  return found;
 }
 
 function read<T>(make: () => T, path: string): T {

@@ -12,7 +12,7 @@ const RETRY = 'policy.defaults.retryPolicy';
 const METHOD_KEYS =
   'known keys: timeout, idempotent, retryPolicy, bulkhead, coalesce, batch, hedgingPolicy, breaker, limit, cache, idleTimeout, fallback';
 const ROOT_KEYS =
-  'known keys: defaults, services, methods, retryBudget, balance, coalesce, deadline, telemetry, server, propagation, adaptiveThrottle, outlierDetection, endpoints';
+  'known keys: defaults, services, methods, retryBudget, balance, coalesce, deadline, telemetry, server, propagation, adaptiveThrottle, outlierDetection, endpoints, clusters, routes, mirrors, faults';
 
 /** What is wrong, the document, and the whole message. */
 export const BAD: readonly (readonly [string, unknown, string])[] = [

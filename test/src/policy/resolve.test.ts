@@ -30,7 +30,7 @@ describe('PolicyTable: defaults', () => {
     expect(empty.coalesce).toMatchObject({ maxItems: 128, maxBytes: 524_288, maxCarriers: 8, itemMetadata: [], flush: 'natural' });
     expect(empty.coalesce.lingerMs).toBeUndefined();
     expect(empty.deadline).toEqual({ propagate: true, hopMarginMs: 0 });
-    expect(empty.telemetry).toEqual({ traces: true, metrics: true, attemptSpans: 'auto' });
+    expect(empty.telemetry).toMatchObject({ traces: true, metrics: true, attemptSpans: 'auto', names: 'semconv', grpcTraceBin: false });
     expect(empty.traits).toEqual({ priority: true, tenant: true });
     expect(empty.server).toEqual({
       methodBulkheads: new Map(),
@@ -49,7 +49,7 @@ describe('PolicyTable: defaults', () => {
       balance: { policy: 'peak_ewma', decay: '2.5s' },
       coalesce: { maxItems: 2, maxBytes: 1024, maxCarriers: 1, itemMetadata: ['x-a'], flush: 'window', linger: '0.0025s' },
       deadline: { propagate: false, hopMargin: '0.005s' },
-      telemetry: { traces: false, metrics: false, attemptSpans: 'always' },
+      telemetry: { traces: false, metrics: false, attemptSpans: 'off', names: 'grpc', grpcTraceBin: true },
       server: {
         bulkhead: { slots: 9 },
         methodBulkheads: { 'a.B/C': { slots: 1, queue: 2, queueTimeout: '0.1s' } },
@@ -73,7 +73,7 @@ describe('PolicyTable: defaults', () => {
       lingerMs: 2.5,
     });
     expect(full.deadline).toEqual({ propagate: false, hopMarginMs: 5 });
-    expect(full.telemetry).toEqual({ traces: false, metrics: false, attemptSpans: 'always' });
+    expect(full.telemetry).toMatchObject({ traces: false, metrics: false, attemptSpans: 'off', names: 'grpc', grpcTraceBin: true });
     expect(full.traits).toEqual({ priority: true, tenant: false });
     expect(full.server).toEqual({
       timeoutMs: 3000,
@@ -126,7 +126,7 @@ describe('PolicyTable: precedence', () => {
   });
 
   test('what a .proto file declares stands between service and defaults', () => {
-    const declared = table(layers, (path) => (path === '/a.B/D' ? { timeout: '9s', idempotent: false } : undefined));
+    const declared = table(layers, (path) => (path === '/a.B/D' ? [{ where: 'here', says: { timeout: '9s', idempotent: false } }] : []));
     expect(declared.method('/a.B/D')).toMatchObject({ timeoutMs: 2000, idempotent: false });
     expect(declared.method('/a.B/E')).toMatchObject({ timeoutMs: 2000, idempotent: true });
   });
@@ -179,7 +179,7 @@ describe('PolicyTable: cache', () => {
     let asked = 0;
     const counted = table({}, () => {
       asked++;
-      return undefined;
+      return [];
     });
     expect(counted.method('/a.B/C')).toBe(counted.method('/a.B/C'));
     expect(asked).toBe(1);
@@ -189,7 +189,7 @@ describe('PolicyTable: cache', () => {
     let asked = 0;
     const counted = table({}, () => {
       asked++;
-      return undefined;
+      return [];
     });
     for (let i = 0; i <= 10_000; i++) counted.method(`/a.B/C${i}`);
     counted.method('/a.B/C1');

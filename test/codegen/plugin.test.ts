@@ -1,0 +1,184 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { credentials, type ServiceDefinition } from '@grpc/grpc-js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createMesh, type Mesh } from '../../src/mesh.ts';
+import { MeshServer } from '../../src/mesh-server.ts';
+import { FROM_SOURCE } from '../support/from-source.ts';
+import { bind } from '../support/loopback.ts';
+import * as es from './gen/es/shop/v1/shop_inmesh.ts';
+import * as none from './gen/none/shop/v1/shop_inmesh.ts';
+import * as tsProto from './gen/ts-proto/shop/v1/shop_inmesh.ts';
+import { generate } from './generate.ts';
+
+const HERE = import.meta.dirname;
+const ROOT = join(HERE, '../..');
+const EXAMPLE = join(ROOT, 'examples/codegen');
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'inmesh-plugin-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const filesIn = (root: string): Map<string, string> =>
+  new Map(
+    readdirSync(root, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.name.endsWith('_inmesh.ts'))
+      .map((entry) => join(entry.parentPath, entry.name))
+      .sort()
+      .map((file) => [file.slice(root.length), readFileSync(file, 'utf8')]),
+  );
+
+describe('protoc-gen-inmesh', () => {
+  test('writes what is committed, byte for byte (node test/codegen/generate.ts)', () => {
+    const out = join(folder, 'again');
+    generate(join(HERE, 'proto'), out);
+    expect(filesIn(out)).toEqual(filesIn(join(HERE, 'gen')));
+    expect(filesIn(out).size).toBe(6);
+  });
+
+  test('the example: buf generate in examples/codegen gives what is committed there, and it runs', () => {
+    const bin = join(folder, 'bin');
+    mkdirSync(bin);
+    const plugin = `exec "${process.execPath}" --disable-warning=ExperimentalWarning "${join(ROOT, 'src/codegen/main.ts')}"`;
+    writeFileSync(join(bin, 'protoc-gen-inmesh'), `#!/bin/sh\n${plugin}\n`, { mode: 0o755 });
+    const protos = join(folder, 'cinema');
+    mkdirSync(protos);
+    cpSync(join(ROOT, 'examples/readme/cinema.proto'), join(protos, 'cinema.proto'));
+    const out = join(folder, 'example');
+    generate(protos, out, join(EXAMPLE, 'buf.gen.yaml'), bin);
+    expect(filesIn(join(out, 'gen'))).toEqual(filesIn(join(EXAMPLE, 'gen')));
+    const args = ['--disable-warning=ExperimentalWarning', '--import', FROM_SOURCE, join(EXAMPLE, 'run.ts')];
+    expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).toBe('The film Metropolis\n');
+  });
+
+  test.for([
+    [
+      'option (inmesh.v1.method_policy) = {retry_policy: {max_attempts: 9, initial_backoff: {seconds: 9}, max_backoff: {seconds: 1}}};',
+      'retryPolicy.initialBackoff: expected at most maxBackoff',
+    ],
+    ['option (inmesh.v1.method_policy) = {hedging_policy: {max_attempts: 1}};', 'hedgingPolicy.maxAttempts: expected an integer >= 2'],
+    ['option (inmesh.v1.method_policy) = {batch: {via: "BatchGetAll"}};', 'batch.result: required'],
+  ] as const)('refuses %s with file, line and column', ([option, problem]) => {
+    const dir = mkdtempSync(join(folder, 'bad-'));
+    const lines = [
+      'syntax = "proto3";',
+      'package bad.v1;',
+      'import "inmesh/v1/options.proto";',
+      'message A { string x = 1; }',
+      'service S {',
+      '  rpc Get(A) returns (A) {',
+      `    ${option}`,
+      '  }',
+      '}',
+      '',
+    ];
+    writeFileSync(join(dir, 'bad.proto'), lines.join('\n'));
+    expect(() => generate(dir, join(dir, 'out'), alone())).toThrow(new RegExp(`bad\\.proto:7:5: .*${problem.replaceAll(/[()]/g, '.')}`));
+  });
+
+  test('an option of the plugin that is none is refused, with the right one', () => {
+    expect(() => generate(join(HERE, 'proto'), join(folder, 'out'), alone('messages=ts_proto'))).toThrow(
+      /messages: expected one of none, es, ts-proto, got ts_proto; did you mean ts-proto\?/,
+    );
+    expect(() => generate(join(HERE, 'proto'), join(folder, 'out'), alone('mesages=es'))).toThrow(/unknown option mesages/);
+  });
+});
+
+/** A template with our plugin only. */
+function alone(...options: readonly string[]): string {
+  const template = join(folder, 'buf.gen.yaml');
+  const opt = ['target=ts', ...options].join(', ');
+  writeFileSync(
+    template,
+    `version: v2\nplugins:\n  - local: ["node", "--disable-warning=ExperimentalWarning", "PLUGIN"]\n    out: x\n    opt: [${opt}]\n`,
+  );
+  return template;
+}
+
+describe('what it wrote', () => {
+  test('is the same policy whatever the messages are', () => {
+    expect(es.policies).toEqual(none.policies);
+    expect(tsProto.policies).toEqual(none.policies);
+    expect(Buffer.from(es.descriptors).equals(Buffer.from(none.descriptors))).toBe(true);
+  });
+
+  test('as descriptors: explain names the option of each value, and a document wins', async () => {
+    const mesh = createMesh({ services: { 'shop.v1.Shop': { timeout: '1s' } } }, { descriptors: es.descriptors });
+    const told = Object.fromEntries(mesh.explain('shop.v1.Shop/GetItem').values.map(({ field, value, where }) => [field, [value, where]]));
+    expect(told['timeout']).toEqual(['1s', 'policy.services["shop.v1.Shop"].timeout']);
+    expect(told['idempotent']).toEqual([true, 'idempotency_level of shop.v1.Shop/GetItem']);
+    expect(told['retryPolicy.maxAttempts']).toEqual([3, 'shop/v1/shop.proto: option (inmesh.v1.service_policy) of shop.v1.Shop']);
+    expect(told['retryPolicy.initialBackoff']).toEqual([
+      '0.02s',
+      'shop/v1/shop.proto: option (inmesh.v1.method_policy) of shop.v1.Shop/GetItem',
+    ]);
+    await mesh.close();
+  });
+
+  test('as a document: the same rules without descriptors, but for the batch, which needs them', () => {
+    const { methods, ...rest } = es.policies;
+    const { batch: _, ...getItem } = methods['shop.v1.Shop/GetItem'];
+    const mesh = createMesh({ ...rest, methods: { ...methods, 'shop.v1.Shop/GetItem': getItem } });
+    const value = (field: string): unknown => mesh.explain('shop.v1.Shop/PutItem').values.find((one) => one.field === field)?.value;
+    expect([value('timeout'), value('retryPolicy.maxAttempts')]).toEqual(['5s', 3]);
+  });
+
+  describe.each([
+    ['es', es.ShopDefinition, (mesh: Mesh, target: string) => es.createShopClient(mesh, target, credentials.createInsecure())],
+    [
+      'ts-proto',
+      tsProto.ShopDefinition,
+      (mesh: Mesh, target: string) => tsProto.createShopClient(mesh, target, credentials.createInsecure()),
+    ],
+  ] as const)('with messages of %s', (_, definition, open) => {
+    test('a server and a typed client of every kind of method; declared batches are merged', async () => {
+      const mesh = createMesh({}, { descriptors: es.descriptors });
+      const server = new MeshServer({ mesh: createMesh() });
+      let batches = 0;
+      const handlers: tsProto.ShopHandlers = {
+        getItem: (call, answer) => answer(null, { name: call.request.name, pence: 1 }),
+        batchGetItems: (call, answer) => {
+          batches++;
+          answer(null, { items: call.request.names.map((name) => ({ name, pence: 2 })) });
+        },
+        putItem: (_call, answer) => answer(null, {}),
+        watchItems: (call) => {
+          for (const pence of [1, 2]) call.write({ after: { name: call.request.name, pence } });
+          call.end();
+        },
+        putItems: (call, answer) => {
+          const items: { name: string; pence: number }[] = [];
+          call.on('data', (item: { name: string; pence: number }) => items.push({ name: item.name, pence: item.pence }));
+          call.on('end', () => answer(null, { items }));
+        },
+        chat: (call) => {
+          call.on('data', (item: { name: string; pence: number }) => call.write({ name: item.name, pence: item.pence + 1 }));
+          call.on('end', () => call.end());
+        },
+      };
+      server.addService(definition as ServiceDefinition, handlers);
+      const port = await bind(server);
+      const shop = open(mesh, `127.0.0.1:${port}`);
+      const item = { name: 'tea', pence: 5 };
+      const all = await Promise.all(['a', 'b', 'c'].map((name) => shop.getItem({ name })));
+      expect(all).toMatchObject([
+        { name: 'a', pence: 2 },
+        { name: 'b', pence: 2 },
+        { name: 'c', pence: 2 },
+      ]);
+      expect(batches).toBe(1);
+      await shop.putItem(item);
+      const seen: number[] = [];
+      for await (const { after } of shop.watchItems({ name: 'tea' })) seen.push(after?.pence ?? 0);
+      expect(seen).toEqual([1, 2]);
+      expect((await shop.putItems([item, item])).items).toMatchObject([item, item]);
+      for await (const answer of shop.chat([item])) expect(answer).toMatchObject({ name: 'tea', pence: 6 });
+      shop.close();
+      await mesh.close();
+      server.forceShutdown();
+    });
+  });
+});
