@@ -289,7 +289,7 @@ describe('a long tail over the wire', () => {
       return SLOW_MS;
     };
     await using replicas = await Replicas.start(3, answerMs);
-    const mesh = createMesh({ methods: { [SAY]: { idempotent: true, hedgingPolicy: {} } } });
+    const mesh = createMesh({ methods: { [SAY]: { idempotent: true, hedgingPolicy: { percentile: 0.95 } } } });
     using client = new EchoClient({ address: replicas.target, mesh });
     await connected(client, mesh);
     let waitedFor = 0;

@@ -167,7 +167,7 @@ describe.for(clientDoors)('cockatiel policies behind %s', (door) => {
         code: 'DEADLINE_EXCEEDED',
         trailers: { 'inmesh-reason': ['client.policy/timeout'] },
       });
-      await expect.poll(() => cancelled).toBe(1);
+      await expect.poll(() => cancelled, { timeout: 5_000 }).toBe(1);
     },
   );
 
