@@ -1,5 +1,5 @@
 /**
- * A real OpenTelemetry collector for tests: takes OTLP over HTTP and sends it on to a URL.
+ * A real OpenTelemetry collector, for tests and `npm run demo:otel`: takes OTLP over HTTP and sends it on to a URL.
  *
  * In this order: the official collector, if `npm run otelcol` has built it (Go, some two minutes, kept in
  * node_modules/.cache); the Python wheel `rotel`, put beside it on first use; none, with the reason.
@@ -9,7 +9,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { mustRun, ROOT, run } from './process.ts';
+import { mustRun, type Outcome, ROOT, run } from './process.ts';
 
 // Newer releases of the OTLP receiver need modules that not every Go proxy has.
 const OTELCOL_VERSION = '0.155.0';
@@ -25,13 +25,17 @@ const STOP_MS = 3_000;
 export interface Collector {
   /** Which one it is. */
   readonly name: string;
+  /** Where it takes OTLP over HTTP: traces below it at `/v1/traces`, metrics at `/v1/metrics`. */
+  readonly url: string;
   /** Where it takes traces: POST, protobuf. */
   readonly tracesUrl: string;
+  /** Where it takes metrics. */
+  readonly metricsUrl: string;
   /** Sends on what it still holds, and ends it. */
   stop(): Promise<void>;
 }
 
-/** Starts a collector that sends all traces to `sinkUrl` (an OTLP/HTTP base URL); or tells why there is none. */
+/** Starts a collector that sends all traces and metrics to `sinkUrl` (an OTLP/HTTP base URL); or tells why there is none. */
 export async function startCollector(sinkUrl: string): Promise<Collector | { readonly missing: string }> {
   const wish = process.env['INMESH_OTELCOL'] ?? '';
   if (!['', 'build', 'rotel', 'off'].includes(wish))
@@ -57,7 +61,7 @@ function otelcolCommand(port: number, sinkUrl: string): Command {
     processors: { batch: { timeout: '200ms' } },
     exporters: { otlphttp: { endpoint: sinkUrl, compression: 'gzip' } },
     // It would serve its own metrics on a fixed port.
-    service: { telemetry: { metrics: { level: 'none' }, logs: { level: 'warn' } }, pipelines: { traces: pipeline } },
+    service: { telemetry: { metrics: { level: 'none' }, logs: { level: 'warn' } }, pipelines: { traces: pipeline, metrics: pipeline } },
   };
   // YAML is a superset of JSON.
   return { name: `OpenTelemetry Collector ${OTELCOL_VERSION}`, path: OTELCOL, args: ['--config', `yaml:${JSON.stringify(config)}`] };
@@ -76,6 +80,12 @@ function rotelCommand(port: number, sinkUrl: string): Command | { readonly missi
   return { name: `rotel ${ROTEL_VERSION}`, path: ROTEL, args };
 }
 
+/** What the official collector says of a configuration file, or why nobody can say. `env`: what the file takes from it. */
+export function checkConfig(file: string, env: Readonly<Record<string, string>>): Outcome | { readonly missing: string } {
+  if (!existsSync(OTELCOL)) return { missing: 'the official collector is not built (npm run otelcol)' };
+  return run('env', [...Object.entries(env).map(([name, value]) => `${name}=${value}`), OTELCOL, 'validate', '--config', file]);
+}
+
 async function launch({ name, path, args }: Command, port: number): Promise<Collector> {
   const child = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const said: string[] = [];
@@ -88,7 +98,8 @@ async function launch({ name, path, args }: Command, port: number): Promise<Coll
     await stopChild(child);
     process.removeListener('exit', kill);
   };
-  const tracesUrl = `http://127.0.0.1:${port}/v1/traces`;
+  const url = `http://127.0.0.1:${port}`;
+  const tracesUrl = `${url}/v1/traces`;
   const giveUp = AbortSignal.timeout(START_MS);
   while (!(await takesTraces(tracesUrl))) {
     if (child.exitCode !== null || giveUp.aborted) {
@@ -97,7 +108,7 @@ async function launch({ name, path, args }: Command, port: number): Promise<Coll
     }
     await sleep(50);
   }
-  return { name, tracesUrl, stop };
+  return { name, url, tracesUrl, metricsUrl: `${url}/v1/metrics`, stop };
 }
 
 /** An empty protobuf message is an export without spans. */

@@ -20,6 +20,7 @@ const config = JSON.parse(process.argv[2] ?? '{}') as AppConfig;
 const CONNECT_MS = 10_000;
 /** Where the faults take longer than planned, pages go on; but not without end. */
 const MOST = 3;
+const PAGES_AT_A_TIME = 10_000;
 
 // Node publishes every HTTP/2 stream that the process opens: a count of RPCs on the wire that asks neither grpc-js nor the mesh.
 let streams = 0;
@@ -39,6 +40,7 @@ process.on('message', (message: ToApp) => {
   else if (message.kind === 'warm-up') void warmUp();
   else if (message.kind === 'measure') void measure();
   else if (message.kind === 'finish') finishing = true;
+  else if (message.kind === 'open') void open(message.port);
   else {
     if (records.phase === 'healthy') healthyCpuUs = cpuUs();
     records.phase = message.phase;
@@ -79,6 +81,18 @@ async function measure(): Promise<void> {
   await mesh?.close();
   await telemetry()?.flush();
   process.send?.({ kind: 'done', result }, () => process.exit(0));
+}
+
+/** Pages for as long as the process lives, and the mesh to be looked at. */
+async function open(port: number): Promise<void> {
+  if (mesh === undefined) throw new Error('this act has no mesh to look at');
+  const { admin } = mesh;
+  const { url } = await admin.listen({ port }).catch(() => admin.listen({ port: 0 }));
+  tell({ kind: 'open', url });
+  for (;;) {
+    records = new Records(); // nobody reads them: they must not grow
+    await renderPages((page) => page < PAGES_AT_A_TIME);
+  }
 }
 
 /** Starts pages, one each 1/rate seconds, while `more` says so, and waits for the last to end. */

@@ -6,6 +6,7 @@ export interface Flags {
   readonly json: boolean;
   readonly short: boolean;
   readonly help: boolean;
+  readonly ui: boolean;
   readonly otlp: string | null;
   readonly seed: number;
   readonly rate: number;
@@ -23,6 +24,7 @@ const OPTIONS = {
   json: { type: 'boolean' },
   short: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
+  ui: { type: 'boolean' },
   otlp: { type: 'string' },
   seed: { type: 'string' },
   rate: { type: 'string' },
@@ -47,13 +49,14 @@ Renders pages of a world atlas over three replicas of a gRPC service, through th
   2  grpc-js as its docs set it up  4  + coalescing
 
   --short        a shorter day: under half a minute for all acts
+  --ui           act 4 (or the mesh act of --acts) without an end, with the live page over it; Ctrl-C ends it
   --json         the result as JSON on stdout, progress on stderr
   --acts LIST    only these acts, e.g. 2,4                                    [1,2,3,4]
   --fanout N     places on a page, 1 to 1000; 1: a page is one single call    [${DEFAULT_FANOUT}]
   --rate N       pages per second, 1 to 2000                                  [${DEFAULT_RATE}; ${DEFAULT_RATE_OF_SINGLES} with --fanout 1]
   --seed N       which places, which waits                                    [1]
   --port N       first of four ports on 127.0.0.1 for the replicas            [${DEFAULT_PORT}]
-  --otlp URL     send traces of acts 3 and 4 to an OpenTelemetry collector, e.g. http://127.0.0.1:4318
+  --otlp URL     send traces and metrics of acts 3, 4 to an OpenTelemetry collector, e.g. http://127.0.0.1:4318
   --help         this text
 `;
 
@@ -71,6 +74,7 @@ export function readFlags(args: readonly string[]): Flags {
     json: values.json ?? false,
     short: values.short ?? false,
     help: values.help ?? false,
+    ui: values.ui ?? false,
     otlp: values.otlp === undefined ? null : url(values.otlp),
     seed: integer('seed', values.seed, 1, 0, 2 ** 32 - 1),
     rate: integer('rate', values.rate, fanout === 1 ? DEFAULT_RATE_OF_SINGLES : DEFAULT_RATE, 1, 2000),

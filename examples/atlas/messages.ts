@@ -54,6 +54,8 @@ export type ToApp =
   | { readonly kind: 'warm-up' }
   | { readonly kind: 'measure' }
   | { readonly kind: 'finish' }
+  /** Show the mesh over HTTP, at this port if it is free, and render pages without an end. */
+  | { readonly kind: 'open'; readonly port: number }
   | { readonly kind: 'phase'; readonly phase: Phase };
 
 /** What the application measured in one act. */
@@ -84,6 +86,7 @@ export type FromApp =
   | { readonly kind: 'loaded' }
   | { readonly kind: 'connected' }
   | { readonly kind: 'warm' }
+  | { readonly kind: 'open'; readonly url: string }
   | { readonly kind: 'progress'; readonly pages: number; readonly calls: number; readonly lost: number }
   | { readonly kind: 'done'; readonly result: AppResult };
 

@@ -127,7 +127,8 @@ export class App {
   }
 
   tell(message: ToApp): void {
-    this.#child.send(message);
+    // On a machine that is far too busy the last page may be over before the last fault; then there is nobody to tell.
+    if (this.#child.connected) this.#child.send(message);
   }
 
   next<Kind extends FromApp['kind']>(kind: Kind): Promise<Extract<FromApp, { kind: Kind }>> {

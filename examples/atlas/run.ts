@@ -8,6 +8,7 @@ import { actOf, diffOf } from './acts.ts';
 import { preparePlaces, Truth } from './data.ts';
 import { FlagError, HELP, readFlags } from './flags.ts';
 import { PORTS } from './fleet.ts';
+import { leaveOpen } from './look.ts';
 import { planPage } from './pages.ts';
 import { killAll, type Surroundings } from './processes.ts';
 import { Printer, table } from './report.ts';
@@ -38,12 +39,18 @@ async function main(): Promise<number> {
   }
   const out = new Printer(flags.json ? process.stderr : process.stdout);
   await checkPorts(flags.port);
-  if (flags.acts.some((act) => act >= 3)) checkBuilt();
+  if (flags.ui || flags.acts.some((act) => act >= 3)) checkBuilt();
   const traced = flags.otlp === null ? UNTRACED : tracedSurroundings(flags.otlp);
   const placesFile = preparePlaces((line) => out.line(line));
   const truth = new Truth(placesFile);
   const setting = { flags, plan: schedule(flags.short), placesFile, places: truth.places };
   introduce(out, setting);
+  if (flags.ui) {
+    const act = actOf(flags.acts.findLast((number) => number >= 3) ?? 4);
+    out.heading(`Act ${act.number}: ${act.name}, until Ctrl-C`);
+    const opened = (url: string): void => out.line(`  the live page: ${url}`, 'bold');
+    return leaveOpen(act, { ...setting, around: traced }, opened, (what) => out.line(`  ${what}`, 'yellow'));
+  }
 
   const rightDigest = (page: number): string => truth.digest(planPage(flags.seed, page, flags.fanout, truth.places));
   const summaries: Summary[] = [];
@@ -107,7 +114,7 @@ function introduce(out: Printer, setting: Omit<Setting, 'around'>): void {
     `${count(setting.places)} places; three replicas; ${rate} pages/s for ${day} s, each ${page}; ${DEADLINE_MS} ms for every call; seed ${seed}.`,
   );
   if (setting.flags.otlp !== null)
-    out.line(`Acts 3 and 4 send the trace of every call to ${setting.flags.otlp}; that is part of their CPU.`);
+    out.line(`Acts 3 and 4 send the trace of every call and metrics to ${setting.flags.otlp}; that is part of their CPU.`);
   out.line(
     `The faults hit replica 1, which is where act 1 has all its calls. Each replica has ${AT_A_TIME} accesses to its storage at a time, of ${WAIT_MS} ms as a rule.`,
   );

@@ -1,4 +1,4 @@
-/** `--otlp URL`: what the processes need to send traces. Without it nothing of OpenTelemetry's SDK is loaded. */
+/** `--otlp URL`: what the processes need to send traces and metrics. Without it nothing of OpenTelemetry's SDK is loaded. */
 import type { Surroundings } from './processes.ts';
 
 /** Telemetry was asked for and cannot be had. */
@@ -28,6 +28,7 @@ const PACKAGES: readonly string[] = [
   '@opentelemetry/core',
   '@opentelemetry/exporter-trace-otlp-proto',
   '@opentelemetry/resources',
+  '@opentelemetry/sdk-metrics',
   '@opentelemetry/sdk-trace',
 ];
 

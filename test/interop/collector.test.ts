@@ -1,23 +1,34 @@
-/** Traces of a mesh on both sides, through a real collector and back. */
+/** Traces and metrics of a mesh on both sides, through a real collector and back. */
+import { fileURLToPath } from 'node:url';
 import * as grpc from '@grpc/grpc-js';
-import { context, propagation, trace } from '@opentelemetry/api';
+import { context, metrics, propagation, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { resourceFromAttributes } from '@opentelemetry/resources';
+import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startCollector } from '../../scripts/otelcol.ts';
+import { OtlpJsonMetricExporter } from '../../examples/atlas/telemetry-metrics.ts';
+import { type Collector, checkConfig, startCollector } from '../../scripts/otelcol.ts';
 import { createMesh } from '../../src/mesh.ts';
 import { MeshServer } from '../../src/mesh-server.ts';
+import type { SunkPoint } from '../support/otlp-metrics.ts';
 import { type SunkSpan, startSink } from '../support/otlp-sink.ts';
 
 const sink = await startSink();
 const collector = await startCollector(sink.url);
 const missing = 'missing' in collector ? collector.missing : undefined;
-console.log(missing === undefined ? `traces go through ${'name' in collector ? collector.name : ''}` : `SKIPPED, no collector: ${missing}`);
+console.log(
+  missing === undefined
+    ? `traces and metrics go through ${'name' in collector ? collector.name : ''}`
+    : `SKIPPED, no collector: ${missing}`,
+);
 
+const SERVICE = 'inmesh-collector-test';
 const FAN_OUT = 8;
+/** How many calls the app makes: the first one, a page, and one that fails at first. */
+const calls = 1 + FAN_OUT + 1;
 const text = { serialize: (value: string) => Buffer.from(value), deserialize: (bytes: Buffer) => bytes.toString() };
 const unary = (path: string) => ({
   path,
@@ -30,13 +41,19 @@ const unary = (path: string) => ({
 });
 const service = { Echo: unary('/demo.Echo/Echo'), Flaky: unary('/demo.Echo/Flaky') };
 
-/** Runs both acts, then sends what was recorded and waits until the collector has passed it on. */
-async function sendTraces(tracesUrl: string): Promise<void> {
+/** Runs both acts, then sends what was recorded. */
+async function record({ tracesUrl, metricsUrl }: Collector): Promise<void> {
+  const resource = resourceFromAttributes({ 'service.name': SERVICE, 'service.instance.id': 'one' });
   const provider = new TracerProvider({
-    resource: resourceFromAttributes({ 'service.name': 'inmesh-collector-test' }),
+    resource,
     spanProcessors: [new BatchSpanProcessor({ exporter: new OTLPTraceExporter({ url: tracesUrl }) })],
   });
+  const meters = new MeterProvider({
+    resource,
+    readers: [new PeriodicExportingMetricReader({ exporter: new OtlpJsonMetricExporter(metricsUrl) })],
+  });
   trace.setGlobalTracerProvider(provider);
+  metrics.setGlobalMeterProvider(meters);
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
   const app = provider.getTracer('app');
@@ -89,17 +106,19 @@ async function sendTraces(tracesUrl: string): Promise<void> {
   await new Promise((resolve) => server.tryShutdown(resolve));
   await provider.forceFlush();
   await provider.shutdown();
-  for (const api of [trace, context, propagation]) api.disable();
+  await meters.forceFlush(); // throws when the collector did not take them
+  await meters.shutdown();
+  for (const api of [trace, metrics, context, propagation]) api.disable();
 }
 
-describe.skipIf(missing !== undefined)('traces through a collector', () => {
-  beforeAll(async () => {
-    if ('missing' in collector) return;
-    await sendTraces(collector.tracesUrl);
-    // What the collector still holds it sends on when it is told to stop.
-    await collector.stop();
-  }, 60_000);
+beforeAll(async () => {
+  if ('missing' in collector) return;
+  await record(collector);
+  // What the collector still holds it sends on when it is told to stop.
+  await collector.stop();
+}, 60_000);
 
+describe.skipIf(missing !== undefined)('telemetry through a collector', () => {
   const one = (spans: readonly SunkSpan[]): SunkSpan => {
     expect(spans.map((span) => span.name)).toHaveLength(1);
     return spans[0] as SunkSpan;
@@ -170,12 +189,94 @@ describe.skipIf(missing !== undefined)('traces through a collector', () => {
   });
 
   test("the exporter's own calls are not among them", () => {
-    expect([...new Set(sink.spans.map((span) => span.service))]).toEqual(['inmesh-collector-test']);
+    expect([...new Set(sink.spans.map((span) => span.service))]).toEqual([SERVICE]);
     expect(
       sink.spans.filter(
         (span) => span.attributes['rpc.method'] !== undefined && !String(span.attributes['rpc.method']).startsWith('demo.Echo/'),
       ),
     ).toEqual([]);
+  });
+});
+
+describe.skipIf(missing !== undefined)('metrics through a collector', () => {
+  const ECHO = { 'rpc.method': 'demo.Echo/Echo' };
+  const FLAKY = { 'rpc.method': 'demo.Echo/Flaky' };
+  const ENVELOPE = { 'inmesh.batch.carrier': 'envelope' };
+  const OK = { 'rpc.status_code': 'OK' };
+  const counted = (points: readonly SunkPoint[]): number => points.reduce((sum, { count }) => sum + count, 0);
+  /** The one point of a metric with these attributes. */
+  const point = (name: string, where: Readonly<Record<string, unknown>> = {}): SunkPoint => {
+    const points = sink.metrics.of(name, where);
+    expect(points, name).toHaveLength(1);
+    return points[0] as SunkPoint;
+  };
+
+  test.each([
+    ['rpc.client.call.duration', 's', 'histogram'],
+    ['rpc.server.call.duration', 's', 'histogram'],
+    ['inmesh.client.batch.size', '{item}', 'histogram'],
+    ['inmesh.client.batch.queue.duration', 's', 'histogram'],
+    ['inmesh.client.batch.carrier.duration', 's', 'histogram'],
+    ['inmesh.client.batch.bypassed', '{call}', 'sum'],
+    ['inmesh.client.batch.partitions', '{partition}', 'sum'],
+    ['inmesh.server.batch.size', '{item}', 'histogram'],
+    ['inmesh.server.batch.item.duration', 's', 'histogram'],
+  ] as const)('%s arrives in %s, as a cumulative %s of our scope', (name, unit, kind) => {
+    const points = sink.metrics.of(name);
+    expect(points.length).toBeGreaterThan(0);
+    for (const one of points) expect(one).toMatchObject({ unit, kind, cumulative: true, scope: 'inmesh', service: SERVICE });
+  });
+
+  test('the client counts each call once, whatever it took', () => {
+    expect(counted(sink.metrics.of('rpc.client.call.duration'))).toBe(calls);
+    expect(point('rpc.client.call.duration', ECHO)).toMatchObject({ count: FAN_OUT + 1, attributes: OK });
+    expect(point('rpc.client.call.duration', FLAKY)).toMatchObject({ count: 1, attributes: OK });
+  });
+
+  test('the server counts each attempt, with its status, and errors as such', () => {
+    expect(counted(sink.metrics.of('rpc.server.call.duration'))).toBe(calls + 1);
+    expect(point('rpc.server.call.duration', { ...FLAKY, ...OK }).attributes).not.toHaveProperty('error.type');
+    expect(point('rpc.server.call.duration', { ...FLAKY, 'rpc.status_code': 'UNAVAILABLE' })).toMatchObject({
+      count: 1,
+      attributes: { 'error.type': 'UNAVAILABLE' },
+    });
+  });
+
+  test("buckets are those of the conventions, add up to the count, and times are the spans'", () => {
+    const { bounds, buckets, count, value } = point('rpc.client.call.duration', ECHO);
+    expect(bounds).toEqual([0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]);
+    expect(buckets.reduce((sum, inBucket) => sum + inBucket, 0)).toBe(count);
+    const spans = sink.spans.filter(({ name, kind }) => name === 'demo.Echo/Echo' && kind === 'client');
+    expect(spans).toHaveLength(count);
+    const seconds = spans.reduce((sum, { startNs, endNs }) => sum + Number(endNs - startNs) / 1e9, 0);
+    expect(Math.abs(seconds - value)).toBeLessThan(0.005 * count); // SDKs take a span's ends from other clocks, to the millisecond
+  });
+
+  test('the batch has its size, why it went, and the stages of its calls, on both sides', () => {
+    expect(point('inmesh.client.batch.size', { ...ECHO, ...ENVELOPE })).toMatchObject({ count: 1, value: FAN_OUT });
+    expect(point('inmesh.client.batch.size').attributes).toHaveProperty(['inmesh.batch.flush_reason']);
+    expect(point('inmesh.server.batch.size', { ...ECHO, ...ENVELOPE })).toMatchObject({ count: 1, value: FAN_OUT });
+    for (const stage of ['client.batch.queue', 'client.batch.carrier', 'server.batch.item']) {
+      expect(point(`inmesh.${stage}.duration`, ENVELOPE).count, stage).toBe(FAN_OUT);
+    }
+    // What the server did lies within what the client waited for.
+    const [carrier, item] = ['client.batch.carrier', 'server.batch.item'].map((stage) => point(`inmesh.${stage}.duration`, ENVELOPE).value);
+    expect(item).toBeLessThanOrEqual(carrier ?? 0);
+  });
+
+  test('attributes hold no address of a peer and no metadata', () => {
+    const keys = new Set(sink.metrics.all().flatMap(({ attributes }) => Object.keys(attributes)));
+    expect([...keys].filter((key) => key.startsWith('network.peer') || key.includes('metadata'))).toEqual([]);
+  });
+});
+
+describe('the configuration that docs show', () => {
+  const file = fileURLToPath(new URL('../../examples/readme/collector.yaml', import.meta.url));
+  const checked = checkConfig(file, { BACKEND: 'http://127.0.0.1:1' });
+  if ('missing' in checked) console.log(`SKIPPED: ${checked.missing}`);
+
+  test.skipIf('missing' in checked)('is one that the official collector takes', () => {
+    expect(checked).toMatchObject({ ok: true });
   });
 });
 
