@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** Tests that start processes, load the machine or use the network: one file at a time, after all others. */
-const folders = ['e2e', 'interop', 'bench', 'package', 'soak'];
+const folders = ['e2e', 'interop', 'bench', 'package', 'soak', 'page', 'codegen'];
 const system = [...folders.map((folder) => `test/${folder}/**/*.test.ts`), 'test/docs.test.ts'];
 /** Faults between processes take their time: a run of their own, `npm run faults` and `npm run faults:coalescing`. */
 const faults = ['test/e2e/coalescing/**/*.test.ts', 'test/e2e/faults/**/*.test.ts'];

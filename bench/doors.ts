@@ -13,7 +13,10 @@ import { wrapClient } from '../src/grpc/client-door.ts';
 import { emptyCounts } from '../src/grpc/coalescer.ts';
 import { asInterceptor, type PlacedBehaviour } from '../src/grpc/interceptor-door.ts';
 import { buildClientStack } from '../src/mesh-stack.ts';
+import { Recorder } from '../src/observe/recorder.ts';
+import { storyDurations } from '../src/observe/story-durations.ts';
 import { parsePolicy } from '../src/policy/parse.ts';
+import type { Policy } from '../src/policy/policy.gen.ts';
 import { PolicyTable } from '../src/policy/resolve.ts';
 import { systemRandom } from '../src/random.ts';
 import type { EchoClient } from './echo.ts';
@@ -28,10 +31,11 @@ export function emptyChannel(lower?: ChannelInterface): ClientOptions {
   return channelDoor(clientStack({}), lower);
 }
 
-/** Door 2 with the client stack of `createMesh()`, over `lower`. The picker is not in it: it lives in the real channel. */
-export function defaultChannel(lower: ChannelInterface): ClientOptions {
-  const table = new PolicyTable(parsePolicy({}));
-  const settings = { table, clock: systemClock, random: systemRandom, warn: () => {}, otel: undefined };
+/** Door 2 with the client stack of `createMesh(policy)`, over `lower`. The picker is not in it: it lives in the real channel. */
+export function defaultChannel(lower: ChannelInterface, policy: Policy = {}): ClientOptions {
+  const table = new PolicyTable(parsePolicy(policy));
+  const recorder = new Recorder({ clock: systemClock, durations: storyDurations(table.telemetry) });
+  const settings = { table, clock: systemClock, random: systemRandom, warn: () => {}, otel: undefined, recorder };
   const counts = { client: noCounts(), coalesce: emptyCounts(), retries: 0 };
   return channelDoor(
     buildClientStack(settings, counts, () => {}),

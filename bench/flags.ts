@@ -6,10 +6,14 @@
 import { parseArgs } from 'node:util';
 import { VARIANT_NAMES, type VariantName } from './variants.ts';
 
+/** Suites that are named. */
+const SUITES = ['layers', 'telemetry'] as const;
+type Suite = (typeof SUITES)[number];
+
 /** What is run, and for how long. */
 export interface Flags {
-  /** `calls`: real connections. `layers`: a fake channel, one process. */
-  readonly suite: 'calls' | 'layers';
+  /** `calls`: real connections. `layers`: a fake channel. `telemetry`: both, for telemetry alone. */
+  readonly suite: 'calls' | Suite;
   /** Closed-loop callers at a time, one cell each. */
   readonly callers: readonly number[];
   /** Alternating rounds; each starts its processes anew. */
@@ -35,7 +39,7 @@ export class FlagError extends Error {
 }
 
 /** Text of `--help`. */
-export const USAGE = `npm run bench -- [layers] [flags]
+export const USAGE = `npm run bench -- [layers | telemetry] [flags]
   --callers 1,16,64,256   closed-loop callers at a time
   --rounds 9              alternating rounds (fewer than 9 are shown, not judged)
   --slice-ms 600          measured time of one cell
@@ -44,7 +48,9 @@ export const USAGE = `npm run bench -- [layers] [flags]
   --json FILE             every figure of every round
   --gate                  fail only below 65 % of the medians in bench/baseline.json
   --write-baseline        write these medians to bench/baseline.json
-layers: CPU that each layer adds to a call over a fake channel, no network. Takes --rounds, --quick, --json, --gate, --write-baseline.`;
+layers: CPU that each layer adds to a call over a fake channel, no network. Takes --rounds, --quick, --json, --gate, --write-baseline.
+telemetry: the same for spans and metrics, without and with an SDK; then what they take of the calls/s over a real connection,
+  beside instrumentation-grpc. Takes the same, and --slice-ms.`;
 
 const SPEC = {
   callers: { type: 'string' },
@@ -83,9 +89,10 @@ function parse(argv: readonly string[]): ReturnType<typeof parseArgs<{ options: 
 /** Reads the command line; throws {@link FlagError}. */
 export function parseFlags(argv: readonly string[]): Flags {
   const { values, positionals } = parse(argv);
-  const [suite = 'calls', extra] = positionals;
-  if ((suite !== 'layers' && suite !== 'calls') || extra !== undefined) {
-    throw new FlagError(`unexpected "${extra ?? suite}"; the only suite to name is "layers"`);
+  const [word, extra] = positionals;
+  const suite = word === undefined ? 'calls' : SUITES.find((known) => known === word);
+  if (suite === undefined || extra !== undefined) {
+    throw new FlagError(`unexpected "${extra ?? word}"; the suites to name are "layers" and "telemetry"`);
   }
   const quick = values.quick ?? false;
   const chosen = values.variants?.split(',').map(variantName) ?? VARIANT_NAMES;

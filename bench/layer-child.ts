@@ -3,31 +3,10 @@
  *
  * @packageDocumentation
  */
-import { type Call, makeClient, sayOf, TEXT } from './echo.ts';
+import { makeClient, sayOf } from './echo.ts';
 import { LAYERS, type LayerName } from './layer-variants.ts';
-import { cpuUs, type LayerResult, type Order, tell } from './protocol.ts';
-
-/** Calls in flight at a time. */
-const IN_FLIGHT = 128;
-
-/** Makes `calls` calls. */
-function slice(call: Call, calls: number): Promise<LayerResult> {
-  return new Promise((resolve, reject) => {
-    const before = cpuUs();
-    let begun = 0;
-    let ended = 0;
-    const next = (): void => {
-      const id = begun++;
-      if (id >= calls) return;
-      call({ id, text: TEXT }, (error, answer) => {
-        if (error !== null || answer?.id !== id) reject(error ?? new Error(`asked for ${id}, got ${answer?.id}`));
-        else if (++ended === calls) resolve({ cpuUs: (cpuUs() - before) / calls });
-        else next();
-      });
-    };
-    for (let i = 0; i < IN_FLIGHT; i++) next();
-  });
-}
+import { type Order, tell } from './protocol.ts';
+import { slice } from './slice.ts';
 
 process.on('disconnect', () => process.exit(0));
 const call = sayOf(makeClient('fake', await LAYERS[process.argv[2] as LayerName]()));

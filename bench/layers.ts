@@ -31,9 +31,13 @@ interface LayerRow {
 /** CPU per call of each slice of one round, by layer. */
 type Slices = ReadonlyMap<LayerName, readonly number[]>;
 
-interface Work {
+/** How much one round does. */
+export interface Work {
+  /** Slices of each process. */
   readonly slices: number;
+  /** Calls of a slice. */
   readonly calls: number;
+  /** Calls before the first. */
   readonly warmCalls: number;
 }
 
@@ -55,7 +59,7 @@ export async function runLayers(
       break;
     }
     try {
-      rounds.push(await runRound(work, live));
+      rounds.push(await sliceRound('layer-child.ts', LAYER_NAMES, work, live));
     } catch (error) {
       faults.push(error instanceof Error ? error.message : String(error));
       break;
@@ -79,21 +83,27 @@ export async function runLayers(
   };
 }
 
-async function runRound(work: Work, live: Set<Child>): Promise<Slices> {
+/** One round: a process for each name, whose slices alternate. */
+export async function sliceRound<Name extends string>(
+  file: string,
+  names: readonly Name[],
+  work: Work,
+  live: Set<Child>,
+): Promise<ReadonlyMap<Name, readonly number[]>> {
   const { client: core } = findCores();
-  const children = new Map<LayerName, Child>();
-  for (const layer of LAYER_NAMES) {
-    const child = new Child('layer-child.ts', [layer], core);
+  const children = new Map<Name, Child>();
+  for (const name of names) {
+    const child = new Child(file, [name], core);
     live.add(child);
     await child.hello();
-    children.set(layer, child);
+    children.set(name, child);
   }
-  const slices = new Map<LayerName, number[]>([...children.keys()].map((layer) => [layer, []]));
+  const slices = new Map<Name, number[]>([...children.keys()].map((name) => [name, []]));
   for (const child of children.values()) await child.ask<LayerResult>({ do: 'layer', calls: work.warmCalls }, SLICE_MS);
   for (let i = 0; i < work.slices; i++) {
-    for (const [layer, child] of children) {
+    for (const [name, child] of children) {
       const { cpuUs } = await child.ask<LayerResult>({ do: 'layer', calls: work.calls }, SLICE_MS);
-      slices.get(layer)?.push(cpuUs);
+      slices.get(name)?.push(cpuUs);
     }
   }
   return slices;

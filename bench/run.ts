@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: client and server in processes of their own, alternating rounds, ratios to bare grpc-js of the same
- * round. `npm run bench -- layers`: our own microseconds per call, over a fake channel. `--help` lists the flags.
+ * round. `npm run bench -- layers`: our own microseconds per call, over a fake channel;
+ * `-- telemetry`: those of spans and metrics. `--help` lists the flags.
  *
  * Exit code: 0 measured (a missed budget is said, not punished); 1 a gate or a call failed; 2 wrong flags; 130 interrupted.
  *
@@ -14,6 +15,7 @@ import { FlagError, type Flags, parseFlags, USAGE } from './flags.ts';
 import { runLayers } from './layers.ts';
 import { judgeRows, legend, renderRows, renderVerdicts, summarise } from './report.ts';
 import { runRounds, stopAll } from './rounds.ts';
+import { runTelemetry } from './telemetry.ts';
 
 const say = (line: string): void => {
   process.stderr.write(`${line}\n`);
@@ -24,7 +26,8 @@ const print = (text: string): void => {
 
 /** Runs what the flags say; the exit code. `live` holds the processes at any time. */
 export async function bench(flags: Flags, live: Set<Child>): Promise<number> {
-  const measured = flags.suite === 'layers' ? await runLayers(flags, live, say, print) : await runCalls(flags, live);
+  const run = flags.suite === 'layers' ? runLayers : flags.suite === 'telemetry' ? runTelemetry : runCalls;
+  const measured = await run(flags, live, say, print);
   if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(measured.json, null, 2)}\n`);
   if (flags.writeBaseline) writeBaseline(measured.medians);
   const failures = flags.gate ? gate(readBaseline(), measured.medians) : [];

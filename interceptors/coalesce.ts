@@ -35,6 +35,8 @@ export interface CoalesceSettings {
   readonly counts: CoalesceCounts;
   /** Where metrics of batches go. Undefined: there are none. */
   readonly metrics?: MetricsOptions | undefined;
+  /** Told of each batch that an endpoint did not take, by path: must not throw. */
+  readonly onTurnedAway?: (path: string) => void;
   readonly warn: (line: string) => void;
   /** Default `never`; only where the balancing is ours. */
   readonly tunnels?: TunnelRule;
@@ -48,7 +50,7 @@ const FOREIGN_BELOW =
 /** The client half. The server half is `ServerHost`. */
 export function coalesceClient(settings: CoalesceSettings): ClientInterceptor {
   const { options, clock, random, isOn, carrierSpan, counts, metrics, warn, tunnels = 'never' } = settings;
-  const watch = new CoalesceWatch(counts, clock, metrics && clientBatchMetrics(counts.channels, metrics));
+  const watch = new CoalesceWatch(counts, clock, metrics && clientBatchMetrics(counts.channels, metrics), settings.onTurnedAway);
   const keys = new BatchKeys(options.itemMetadata);
   const shared: CoalesceShared = { options, clock, random, keys, carrierSpan, counts, watch, tunnels };
   const byDoor = new WeakMap<Door, ChannelCoalescer>();

@@ -24,7 +24,7 @@ import type { MetricsOptions, TracingOptions } from '../src/observe/options.ts';
 import { systemRandom } from '../src/random.ts';
 import { bulkheadClient, bulkheadServer } from './bulkhead.ts';
 import { coalesceClient } from './coalesce.ts';
-import { metricsClientInterceptor, metricsServerLayer } from './metrics.ts';
+import { metricsAttemptInterceptor, metricsClientInterceptor, metricsServerLayer } from './metrics.ts';
 import { placed } from './pipeline.ts';
 import { attemptTracingInterceptor, tracingClientInterceptor, tracingServerLayer } from './tracing.ts';
 
@@ -45,6 +45,10 @@ export function tracingServerInterceptor(options?: TracingOptions): ServerInterc
 /** Durations of calls. @throws ConfigError on a bad option. */
 export function metricsInterceptor(options?: MetricsOptions): Interceptor {
   return asInterceptor(placed('metrics', metricsClientInterceptor(options)));
+}
+/** Durations and sizes of attempts, by gRPC's names; below {@link retryInterceptor}. @throws ConfigError on a bad option. */
+export function attemptMetricsInterceptor(options: MetricsOptions = {}): Interceptor {
+  return asInterceptor(placed('attempt', metricsAttemptInterceptor({ ...options, names: options.names ?? 'grpc' })));
 }
 /** Durations of served calls. @throws ConfigError on a bad option. */
 export function metricsServerInterceptor(options?: MetricsOptions): ServerInterceptor {

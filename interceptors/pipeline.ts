@@ -11,23 +11,26 @@ import type { ServerLayer } from '../src/grpc/server-call.ts';
 
 /** Name of a client stage. */
 export type ClientStage =
-  | 'count'
+  | 'story'
   | 'tracing'
   | 'metrics'
   | 'fallback'
   | 'deadline'
+  | 'route'
   | 'cache'
   | 'breaker'
   | 'limit'
   | 'bulkhead'
+  | 'mirror'
   | 'policies'
   | 'retry'
   | 'attempt'
+  | 'fault'
   | 'nativeBatch'
   | 'coalesce'
   | 'balance';
 /** Name of a server stage. */
-export type ServerStage = 'count' | 'metrics' | 'tracing' | 'deadline' | 'authorization' | 'limit' | 'bulkhead';
+export type ServerStage = 'story' | 'metrics' | 'tracing' | 'deadline' | 'authorization' | 'limit' | 'bulkhead' | 'fault';
 
 /** One stage: its place is its index. */
 export interface Stage<Name extends string> {
@@ -38,7 +41,7 @@ export interface Stage<Name extends string> {
 
 /** Client, from the app down to the channel. Below `retry` a stage sees attempts, above it calls. */
 export const CLIENT_STAGES: readonly Stage<ClientStage>[] = [
-  { name: 'count', above: 'everything: every call counts once, whatever becomes of it, and closing waits for all of them' },
+  { name: 'story', above: 'everything: every call has one story, whatever becomes of it, and closing waits for all of them' },
   { name: 'tracing', above: 'everything that can refuse, wait or repeat a call: one span must cover it, with one outcome' },
   {
     name: 'metrics',
@@ -46,13 +49,19 @@ export const CLIENT_STAGES: readonly Stage<ClientStage>[] = [
   },
   { name: 'fallback', above: 'everything that refuses or fails: it answers in place of all of them' },
   { name: 'deadline', above: 'bulkhead: a call that is late already must not wait for a slot, nor hold one' },
+  {
+    name: 'route',
+    above: 'cache: an answer is kept for the target that gave it; and retry: all attempts of a call go to one cluster',
+  },
   { name: 'cache', above: 'breaker, limit and bulkhead: a hit needs no permit, and a stale answer must outlive an open breaker' },
   { name: 'breaker', above: 'limit and bulkhead: what is known to fail takes no slot, and their refusals are no failures of the server' },
   { name: 'limit', above: 'bulkhead: it learns from whole calls, and its refusal is as cheap; a queue above it would hide the latency' },
   { name: 'bulkhead', above: 'retry: the attempts of one call share one slot, and a full house is not worth another attempt' },
+  { name: 'mirror', above: 'policies and retry: one call is one copy; above it what is answered or refused on this side is not copied' },
   { name: 'policies', above: "retry: a user's policy wraps one call, whatever becomes of it on the wire" },
   { name: 'retry', above: 'coalesce: it repeats calls, never batches; a repeated item joins a later batch' },
   { name: 'attempt', above: 'nativeBatch and coalesce: an item is an attempt, with a span and a count of its own' },
+  { name: 'fault', above: 'nativeBatch and coalesce: an attempt that is to fail joins no batch; below retry, which is to see it' },
   { name: 'nativeBatch', above: 'coalesce: its batch is one call of another method, which may travel like any other' },
   { name: 'coalesce', above: 'balance: a batch goes to one endpoint, chosen once' },
   { name: 'balance', above: 'the channel: it is the picker in there, reached through mesh.options() or mesh.client()' },
@@ -60,7 +69,7 @@ export const CLIENT_STAGES: readonly Stage<ClientStage>[] = [
 
 /** Server, from the wire up to the handler. Items of a batch start at the top like calls of their own. */
 export const SERVER_STAGES: readonly Stage<ServerStage>[] = [
-  { name: 'count', above: 'everything: refused calls are calls' },
+  { name: 'story', above: 'everything: refused calls are calls' },
   { name: 'metrics', above: 'tracing: its duration includes refusals, and it needs no context' },
   { name: 'tracing', above: 'everything that can refuse: the span must show who did' },
   {
@@ -73,6 +82,7 @@ export const SERVER_STAGES: readonly Stage<ServerStage>[] = [
     above: 'bulkhead: its refusal is the cheaper one, for nothing has waited yet; the wait in there is part of what it learns',
   },
   { name: 'bulkhead', above: 'the handler: nothing of a refused call is read' },
+  { name: 'fault', above: 'the handler alone: an injected failure looks like its own, and holds its slot' },
 ];
 
 const clientPlace = (name: ClientStage): number => CLIENT_STAGES.findIndex((stage) => stage.name === name);

@@ -46,3 +46,8 @@ export const systemClock: Clock = {
     setImmediate(fn);
   },
 };
+
+/** A time of `Clock.wallMs` as text: `2026-01-31T12:00:00.000Z`. */
+export function isoTime(wallMs: number): string {
+  return new Date(wallMs).toISOString();
+}

@@ -9,6 +9,7 @@ import { AuthorizationGuard, type AuthorizationStats } from './auth/guard.ts';
 import { PortSecurity } from './grpc/port-security.ts';
 import type { ServerLayer } from './grpc/server-call.ts';
 import type { StackSettings } from './mesh-stack.ts';
+import type { Tell } from './observe/event-log.ts';
 
 /** One guard for all servers of a mesh. */
 export class MeshAuthorization {
@@ -22,8 +23,11 @@ export class MeshAuthorization {
     source: { readonly file: string; readonly refreshMs: number },
     { clock, warn }: Pick<StackSettings, 'clock' | 'warn'>,
     auditLoggers: Readonly<Record<string, AuditLogger>> = {},
+    tell: Tell = () => {},
   ) {
-    this.#guard = new AuthorizationGuard(source, { clock, warn, auditLoggers, knowsTls: true });
+    const onReloaded = (): void =>
+      tell({ kind: 'authorization.reloaded', subject: source.file, text: `another policy of ${source.file} is in force` });
+    this.#guard = new AuthorizationGuard(source, { clock, warn, auditLoggers, knowsTls: true, onReloaded });
     this.layer = authorizationServer({ guard: this.#guard, isTls: (call) => this.ports.at(call.getConnectionInfo().localPort) });
   }
 

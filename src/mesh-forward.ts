@@ -39,6 +39,13 @@ export class Forwards {
     return clients;
   }
 
+  targets(): ReturnType<ClientDoors['targets']> {
+    return this.#doors.flatMap((doors) => doors.targets());
+  }
+  rulesFor(target: string): ReturnType<ClientDoors['rulesFor']> {
+    return this.#doors.map((doors) => doors.rulesFor(target)).find((rules) => rules !== undefined);
+  }
+
   /** From now on every call is refused. */
   refuse(): void {
     this.#closed = true;

@@ -13,38 +13,26 @@ import type {
   Server,
   ServerOptions,
 } from '@grpc/grpc-js';
-import type { OpenCall } from '../interceptors/count.ts';
-import { Bag } from './bag.ts';
-import { type BreakerHandle, Breakers } from './breaker/breakers.ts';
+import type { MeshState } from './admin/source.ts';
+import type { BreakerHandle } from './breaker/breakers.ts';
 import { Code } from './call.ts';
-import { noCounts, noServerCounts } from './call-counts.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { ConfigError, type Refusal } from './errors.ts';
-import { type BatchHandler, type BatchHandlerOptions, BatchHandlers } from './grpc/batch-handler.ts';
+import type { BatchHandler, BatchHandlerOptions } from './grpc/batch-handler.ts';
 import type { WrapOptions, WrappedClient } from './grpc/client-door-types.ts';
-import { ClientDoors } from './grpc/client-doors.ts';
-import { coalesceStats, emptyCounts } from './grpc/coalesce-stats.ts';
 import type { Forward, ForwardOptions } from './grpc/forward.ts';
 import { localStatus } from './grpc/refuse.ts';
-import { ServerDoors } from './grpc/server-doors.ts';
+import { type TypedClient, typedClient } from './grpc/typed-client.ts';
 import type { Workers } from './grpc/worker-service.ts';
-import { WorkerSets } from './grpc/worker-sets.ts';
-import { Answers } from './mesh-answers.ts';
-import { MeshAuthorization } from './mesh-authorization.ts';
-import { Forwards } from './mesh-forward.ts';
-import { MeshLimits } from './mesh-limits.ts';
-import { type NativeBatching, nativeBatching } from './mesh-native.ts';
-import { buildClientStack, buildServerLayer } from './mesh-stack.ts';
+import { MeshAdmin } from './mesh-admin.ts';
+import { MeshParts } from './mesh-parts.ts';
 import type { AttachOptions, MeshDependencies, MeshStats } from './mesh-types.ts';
-import { serverBatchMetrics } from './observe/batch-metrics.ts';
-import { servedCarrierSpans } from './observe/carrier-span.ts';
-import { gatherSpans } from './observe/gather-span.ts';
+import type { Observer } from './observe/observer.ts';
+import type { ExplainView, OverviewView } from './observe/views.ts';
+import { explain } from './policy/explain.ts';
 import { nameProblem } from './policy/names.ts';
 import { parsePolicy } from './policy/parse.ts';
 import type { Policy } from './policy/policy.gen.ts';
-import { systemRandom } from './random.ts';
-import { ResetBudget } from './resets/reset-budget.ts';
-import { balancesOf, type RetryBudgets } from './retry/budgets.ts';
 import type { WorkersOptions } from './workers/options.ts';
 
 /** One policy around clients and servers. Made by {@link createMesh} or {@link loadMesh}. */
@@ -52,78 +40,22 @@ export class Mesh {
   /** The policy in force, checked. */
   readonly policy: Policy;
   readonly #clock: Clock;
-  readonly #counts = {
-    client: noCounts(),
-    server: noServerCounts(),
-    coalesce: emptyCounts(),
-    retries: 0,
-    hedges: 0,
-    budgets: [] as RetryBudgets[],
-  };
-  readonly #clients: ClientDoors;
-  readonly #servers: ServerDoors;
-  readonly #workers: WorkerSets;
-  readonly #batchHandlers: BatchHandlers;
-  readonly #forwards: Forwards;
-  readonly #authorization: MeshAuthorization | undefined;
-  readonly #native: NativeBatching;
-  readonly #breakers: Breakers;
-  readonly #limits: MeshLimits;
-  readonly #answers: Answers;
-  readonly #resets: ResetBudget;
-  readonly #open = new Bag<OpenCall>();
-  #idle: (() => void) | undefined;
+  readonly #parts: MeshParts;
+  /** What of the mesh the admin server may see. @internal */
+  readonly observer: Observer;
+  /** Shows the mesh over HTTP: `await mesh.admin.listen()`. */
+  readonly admin: MeshAdmin;
+  #draining = false;
   #closing: Promise<void> | undefined;
 
   /** @internal */
   constructor(policy: Policy, dependencies: MeshDependencies) {
     this.policy = policy;
-    const { clock = systemClock, random = systemRandom } = dependencies;
-    const said = dependencies.warn ?? warnProcess;
-    this.#native = nativeBatching(policy, dependencies.descriptors);
-    const { table } = this.#native;
-    this.#clock = clock;
-    this.#resets = new ResetBudget(undefined, clock);
-    const resets = this.#resets;
-    this.#breakers = new Breakers((method) => table.method(method).breaker, clock);
-    this.#limits = new MeshLimits(table, clock, random);
-    this.#answers = new Answers(policy, dependencies, table, clock, said);
-    const settings = {
-      answers: this.#answers,
-      table,
-      clock,
-      random,
-      warn: said,
-      otel: dependencies.otel,
-      native: this.#native,
-      resets,
-      breakers: this.#breakers,
-      limits: this.#limits,
-      retryOnResponse: dependencies.retryOnResponse,
-    };
-    const stack = buildClientStack(settings, this.#counts, () => this.#idle?.(), this.#open);
-    this.#clients = new ClientDoors({ table, policy, stack, clock, random, warn: said, resets });
-    this.#forwards = new Forwards(policy, (changed) => {
-      const native = nativeBatching(changed, dependencies.descriptors);
-      const own = { ...settings, native, table: native.table };
-      const onward = buildClientStack(own, this.#counts, () => this.#idle?.(), this.#open);
-      return new ClientDoors({ table: native.table, policy: changed, stack: onward, clock, random, warn: said, resets });
-    });
-    this.#batchHandlers = new BatchHandlers(clock, table.telemetry.traces ? gatherSpans({ otel: dependencies.otel, clock }) : undefined);
-    this.#workers = new WorkerSets({ clock, random, warn: said, otel: dependencies.otel, traces: table.telemetry.traces });
-    const { authorization } = table.server;
-    if (authorization !== undefined) this.#authorization = new MeshAuthorization(authorization, settings, dependencies.auditLoggers);
-    this.#servers = new ServerDoors({
-      layer: buildServerLayer(settings, this.#counts.server, this.#authorization?.layer),
-      ports: this.#authorization?.ports,
-      carriers: table.server.carriers,
-      tunnels: table.server.tunnels,
-      limits: { maxItems: table.server.maxItems },
-      carrierSpan: table.telemetry.traces ? servedCarrierSpans({ otel: dependencies.otel, clock }) : () => undefined,
-      batchMetrics: table.telemetry.metrics ? serverBatchMetrics({ otel: dependencies.otel, clock }) : undefined,
-      clock,
-      warn: said,
-    });
+    this.#clock = dependencies.clock ?? systemClock;
+    this.#parts = new MeshParts(policy, dependencies, this.#clock, () => this.state !== 'open');
+    const { observer, clients, forwards } = this.#parts;
+    this.observer = observer;
+    this.admin = new MeshAdmin(this, () => [...clients.targets(), ...forwards.targets()], this.#clock);
   }
 
   /**
@@ -132,23 +64,23 @@ export class Mesh {
    * @param own - The client's own options; a service config in it is read, its retry policies become the mesh's.
    */
   client(own: ClientOptions = {}): ClientOptions {
-    return this.#clients.client(own);
+    return this.#parts.clients.client(own);
   }
 
   /** What no interceptor can bring (balancing, batches): the options to use with {@link interceptors}. */
   options(own: ClientOptions = {}): ClientOptions {
-    return this.#clients.options(own);
+    return this.#parts.clients.options(own);
   }
 
   /** The stack as interceptors: `new Greeter(target, credentials, { ...mesh.options(), interceptors: mesh.interceptors() })`. */
   interceptors(): Interceptor[] {
-    return this.#clients.interceptors();
+    return this.#parts.clients.interceptors();
   }
 
   /** A channel with the stack in front, for libraries that take one (nice-grpc). */
   channel(target: string, credentials: ChannelCredentials, options: ClientOptions = {}): Channel {
     // By shape it is one; libraries ask for the class, whose private field makes it nominal.
-    return this.#clients.channel(target, credentials, options) as unknown as Channel;
+    return this.#parts.clients.channel(target, credentials, options) as unknown as Channel;
   }
 
   /**
@@ -161,7 +93,24 @@ export class Mesh {
    * @throws ConfigError naming the option that makes no sense.
    */
   wrap<C extends Client>(client: C, options: WrapOptions): WrappedClient<C> {
-    return this.#clients.wrap(client, options);
+    return this.#parts.clients.wrap(client, options);
+  }
+
+  /**
+   * A client of promises and async iterables, whose unary methods enter the mesh directly, typed by the service's definition:
+   * `mesh.typed(GreeterService, target, credentials)`, with what ts-proto or grpc-tools generated, or `Greeter.service` of proto-loader.
+   *
+   * @param service - A service's definition. Methods are called by their names with a small first letter.
+   * @param options - The client's own options, as {@link client} takes them; no interceptors.
+   * @throws UsageError when it is no definition, or interceptors are given.
+   */
+  typed<Service extends object>(
+    service: Service,
+    target: string,
+    credentials: ChannelCredentials,
+    options: ClientOptions = {},
+  ): TypedClient<Service> {
+    return typedClient(this, service, target, credentials, options);
   }
 
   /**
@@ -169,7 +118,7 @@ export class Mesh {
    * {@link attach} before the first `addService`. `MeshServer` does both.
    */
   server(options: ServerOptions = {}): ServerOptions {
-    return this.#servers.options(options);
+    return this.#parts.servers.options(options);
   }
 
   /**
@@ -181,7 +130,7 @@ export class Mesh {
    * @throws UsageError when the server is attached already, or it can't be told which options it was made with.
    */
   attach(server: Server, options?: AttachOptions | ServerOptions): void {
-    this.#servers.attach(server, options);
+    this.#parts.servers.attach(server, options);
   }
 
   /**
@@ -196,7 +145,7 @@ export class Mesh {
     handler: BatchHandler<Request, NoInfer<Response>>,
     options?: BatchHandlerOptions<Request>,
   ): handleUnaryCall<Request, Response> {
-    return this.#batchHandlers.make(handler, options);
+    return this.#parts.batchHandlers.make(handler, options);
   }
 
   /**
@@ -205,7 +154,7 @@ export class Mesh {
    * @throws ConfigError on a bad option. A module that does not load rejects `workers.ready`.
    */
   workers(options: WorkersOptions): Workers {
-    return this.#workers.make(options);
+    return this.#parts.workers.make(options);
   }
 
   /**
@@ -215,7 +164,7 @@ export class Mesh {
    * @throws ConfigError on a bad option.
    */
   forward(options: ForwardOptions): Forward {
-    return this.#forwards.make(options);
+    return this.#parts.forwards.make(options);
   }
 
   /**
@@ -227,23 +176,47 @@ export class Mesh {
   breaker(method: string): BreakerHandle {
     const problem = nameProblem(method, { method: true, service: false, key: false });
     if (problem !== undefined) throw new ConfigError('breaker', problem);
-    return this.#breakers.handle(`/${method}`);
+    return this.#parts.breakers.handle(`/${method}`);
+  }
+
+  /**
+   * What holds for one method: every field of the policy, each with where its value comes from. A call's own options win over all of it.
+   *
+   * @param method - `pkg.Service/Method`, known or not.
+   * @param target - As a client of this mesh was given it: with a service config of its own other rules may hold for its calls.
+   * @throws ConfigError when it is no such name.
+   */
+  explain(method: string, target?: string): ExplainView {
+    const own = target === undefined ? undefined : (this.#parts.clients.rulesFor(target) ?? this.#parts.forwards.rulesFor(target));
+    return explain(own ?? this.#parts.native.table, method);
+  }
+
+  /** `draining` after {@link drain}, `closed` from {@link close} on. */
+  get state(): MeshState {
+    return this.#closing !== undefined ? 'closed' : this.#draining ? 'draining' : 'open';
+  }
+
+  /**
+   * Sends those away who call its servers: `/readyz` says 503 from now on, tunnels end when they have answered, connections are told to
+   * go elsewhere (GOAWAY). Servers go on listening, and calls are served and made as before, for others are slow to notice.
+   *
+   * @param graceMs - Connections with calls still on them after that time are cut off, in ms, >= 0. Default 10,000.
+   */
+  drain(graceMs = 10_000): void {
+    if (this.state !== 'open') return;
+    this.#draining = true;
+    this.observer.events.add({ kind: 'mesh.drain', subject: 'mesh', text: 'sends its callers elsewhere' });
+    this.#parts.servers.drain(graceMs);
+  }
+
+  /** Everything there is to see of the mesh at once, ready for JSON: what the live page shows. */
+  overview(): OverviewView {
+    return this.observer.overview();
   }
 
   /** Counts since the mesh was made. */
   stats(): MeshStats {
-    const { client, server, coalesce, retries, hedges } = this.#counts;
-    return structuredClone({
-      ...this.#answers.stats(),
-      client: { ...client, retries, hedges, resets: this.#resets.counts },
-      server: { ...server, ...this.#servers.stats(), gathered: this.#batchHandlers.counts, ...this.#authorization?.stats() },
-      budgets: balancesOf(this.#counts.budgets),
-      coalesce: coalesceStats(coalesce),
-      native: this.#native.counts,
-      breakers: this.#breakers.stats(),
-      limits: this.#limits.stats(),
-      endpoints: this.#forwards.endpoints(this.#clients.endpoints()),
-    });
+    return this.#parts.stats();
   }
 
   /**
@@ -258,24 +231,31 @@ export class Mesh {
   }
 
   async #close(drainMs: number): Promise<void> {
-    this.#clients.refuse();
-    this.#forwards.refuse();
-    this.#authorization?.stop();
-    const workers = this.#workers.close(drainMs);
-    if (this.#counts.client.active > 0) {
+    this.observer.events.add({
+      kind: 'mesh.drain',
+      subject: 'mesh',
+      text: `takes no more calls; ${this.#parts.counts.client.active} are out`,
+    });
+    this.#parts.clients.refuse();
+    this.#parts.forwards.refuse();
+    this.#parts.authorization?.stop();
+    const workers = this.#parts.workers.close(drainMs);
+    if (this.#parts.counts.client.active > 0) {
       await new Promise<void>((resolve) => {
         const cancel = this.#clock.setTimer(resolve, drainMs);
-        this.#idle = () => {
+        this.#parts.onIdle = () => {
           cancel();
           resolve();
         };
       });
-      this.#idle = undefined;
-      for (const call of this.#open.items()) call.end(localStatus(CLOSED_OVER_IT));
+      this.#parts.onIdle = undefined;
+      for (const call of this.#parts.open.items()) call.end(localStatus(CLOSED_OVER_IT));
     }
-    this.#clients.close();
-    this.#forwards.close();
+    this.#parts.clients.close();
+    this.#parts.forwards.close();
     await workers;
+    await this.admin.close();
+    this.observer.events.add({ kind: 'mesh.closed', subject: 'mesh', text: 'is closed' });
   }
 }
 
@@ -306,7 +286,3 @@ const CLOSED_OVER_IT: Refusal = {
   reason: 'client.mesh/closed',
   unprocessed: false,
 };
-
-function warnProcess(line: string): void {
-  process.emitWarning(line, 'InmeshWarning');
-}

@@ -4,7 +4,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { BUDGETS, LAYER_BUDGET_US } from '../bench/budgets.ts';
@@ -14,11 +14,19 @@ import { CLIENT_STAGES, SERVER_STAGES } from '../interceptors/pipeline.ts';
 import * as inmesh from '../src/index.ts';
 import { parsePolicy } from '../src/policy/parse.ts';
 import { PolicyTable } from '../src/policy/resolve.ts';
+import { FROM_SOURCE } from './support/from-source.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PROGRAMS = 'examples/readme';
 /** What else a block may be cut from, and who runs it. */
-const RUN_ELSEWHERE: Readonly<Record<string, string>> = { 'test/package/quickstart.mjs': 'test/package/tarball.test.ts' };
+const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
+  'test/package/quickstart.mjs': 'test/package/tarball.test.ts',
+  'examples/codegen/run.ts': 'test/codegen/plugin.test.ts',
+  'examples/codegen/buf.gen.yaml': 'test/codegen/plugin.test.ts',
+};
+/** Programs of stacks have a runner of their own. */
+const runnerOf = (file: string): string | undefined =>
+  RUN_ELSEWHERE[file] ?? (file.startsWith('examples/stacks/') ? 'test/interop/stacks/examples.test.ts' : undefined);
 /** Blocks in these languages show what runs. */
 const CODE = ['ts', 'js', 'yaml', 'json', 'proto'];
 /** Support for the programs, not one itself. */
@@ -70,7 +78,7 @@ describe('blocks of code', () => {
   test.each(blocks)('$title is cut from a file that runs', ({ info, code }) => {
     const place = /^file=(\S+)$/.exec(info)?.[1] ?? '';
     const file = place.replace(/#.*/, '');
-    const runner = RUN_ELSEWHERE[file];
+    const runner = runnerOf(file);
     if (runner === undefined) expect(dirname(file)).toBe(PROGRAMS);
     else expect(read(runner)).toContain(file.replace(/.*\//, ''));
     expect(code).toBe(sourceOf(place));
@@ -84,13 +92,6 @@ describe('blocks of code', () => {
     expect(regions.filter((region) => !shown.has(region))).toEqual([]);
   });
 });
-
-/** Makes `import 'inmesh'` mean the sources, so that the programs run without a build. */
-const FROM_SOURCE = `data:text/javascript,${encodeURIComponent(
-  `import { registerHooks } from 'node:module';
-   const source = ${JSON.stringify(pathToFileURL(join(ROOT, 'src/index.ts')).href)};
-   registerHooks({ resolve: (name, context, next) => next(name === 'inmesh' ? source : name, context) });`,
-)}`;
 
 /** What a program says it prints: `// prints TEXT`, `// prints TEXT (4 times)`. */
 function promised(text: string): string[] {

@@ -22,18 +22,21 @@ import { doors, EchoClient, Gate, serve } from './support/loopback.ts';
 describe('the order', () => {
   test('of the client is this one; a change here needs a reason there', () => {
     expect(CLIENT_STAGES.map(({ name }) => name)).toEqual([
-      'count',
+      'story',
       'tracing',
       'metrics',
       'fallback',
       'deadline',
+      'route',
       'cache',
       'breaker',
       'limit',
       'bulkhead',
+      'mirror',
       'policies',
       'retry',
       'attempt',
+      'fault',
       'nativeBatch',
       'coalesce',
       'balance',
@@ -41,13 +44,14 @@ describe('the order', () => {
   });
   test('of the server is this one', () => {
     expect(SERVER_STAGES.map(({ name }) => name)).toEqual([
-      'count',
+      'story',
       'metrics',
       'tracing',
       'deadline',
       'authorization',
       'limit',
       'bulkhead',
+      'fault',
     ]);
   });
   test.for([...CLIENT_STAGES, ...SERVER_STAGES])('$name says what it is above, and why', ({ above }) => {
@@ -62,11 +66,11 @@ describe('the order', () => {
         seen.push(name);
         return next(info);
       };
-    const stack = clientStack({ retry: note('retry'), count: note('count'), deadline: note('deadline') });
+    const stack = clientStack({ retry: note('retry'), story: note('story'), deadline: note('deadline') });
     const lower = new LowerCall(0);
     expect(stack.intercept({ bottom: () => lower } as never, () => lower)).toBe(lower);
-    expect(seen).toEqual(['count', 'deadline', 'retry']);
-    expect(stack).toMatchObject({ name: 'count+deadline+retry', from: 0, to: 10 });
+    expect(seen).toEqual(['story', 'deadline', 'retry']);
+    expect(stack).toMatchObject({ name: 'story+deadline+retry', from: 0, to: 12 });
   });
   test('an empty stack is the call below', () => {
     const lower = new LowerCall(0);
@@ -84,11 +88,11 @@ describe('the order', () => {
           }
         })(call);
     const wire = { sendMetadata: () => seen.push('wire') } as unknown as ServerCall;
-    serverStack({ bulkhead: note('bulkhead'), count: note('count'), deadline: note('deadline') })(
+    serverStack({ bulkhead: note('bulkhead'), story: note('story'), deadline: note('deadline') })(
       { method: '/a.B/C', kind: 'unary', item: undefined },
       wire,
     ).sendMetadata(new Metadata());
-    expect(seen).toEqual(['bulkhead', 'deadline', 'count', 'wire']);
+    expect(seen).toEqual(['bulkhead', 'deadline', 'story', 'wire']);
   });
   test.for(CLIENT_STAGES.map(({ name }, index) => [name, index] as const))('a lone %s knows its place %d', ([name, index]) => {
     const passOn: ClientInterceptor = (info, next) => new ForwardingCall(next(info));
@@ -167,7 +171,7 @@ describe.for(doors)('what the order of the client brings, behind %s', (door) => 
     }
   });
 
-  test('count above everything: closing waits for a call in its backoff', () => {
+  test('story above everything: closing waits for a call in its backoff', () => {
     const rig = new Rig(door, { policy: { defaults: { idempotent: true } } });
     rig.unary();
     rig.last.end(Code.UNAVAILABLE);
@@ -228,7 +232,7 @@ describe('what the order of the server brings', () => {
     await mesh.close();
   });
 
-  test('count above everything: a refused call is a call', async () => {
+  test('story above everything: a refused call is a call', async () => {
     const held = new Gate();
     const arrived = new Gate();
     const mesh = createMesh({ server: { bulkhead: { slots: 1 } } });

@@ -3,7 +3,7 @@ import { credentials } from '@grpc/grpc-js';
 import { context, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
-import { createMesh, MeshServer, tracingInterceptor } from 'inmesh';
+import { createMesh, MeshServer } from 'inmesh';
 import { Greeter, hello, listen, sayHello } from './greeter.ts';
 
 const exporter = new InMemorySpanExporter();
@@ -24,12 +24,5 @@ const spans = exporter.getFinishedSpans();
 console.log(new Set(spans.map(({ name }) => name)).has('helloworld.Greeter/SayHello')); // prints true
 console.log(spans.length); // prints 3
 
-// #region shown
-const shown = tracingInterceptor({ requestMetadata: ['x-tenant'] });
-// #endregion
-const single = new Greeter(target, credentials.createInsecure(), { interceptors: [shown] });
-console.log(await hello(single, 'Ada')); // prints Hello Ada
-
-single.close();
 await mesh.close();
 server.forceShutdown();

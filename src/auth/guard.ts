@@ -25,6 +25,8 @@ export interface GuardSettings {
   /** False: nobody will say whether a connection without client certificate is TLS, so no policy may ask. */
   readonly knowsTls: boolean;
   readonly reader?: FileReader;
+  /** Told that another policy of the file is in force. */
+  readonly onReloaded?: (() => void) | undefined;
 }
 
 /** Counts of one guard since it was made. */
@@ -74,6 +76,7 @@ export class AuthorizationGuard {
       refreshMs,
       parse: (text) => this.#load(parseStrictJson(text, file), file),
       clock,
+      onReloaded: settings.onReloaded,
       warn: (line) => settings.warn(`authorization policy not reloaded, ${line}`),
       ...(settings.reader === undefined ? {} : { reader: settings.reader }),
     });

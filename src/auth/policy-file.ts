@@ -44,6 +44,8 @@ export interface WatchedFileOptions<T> {
   readonly clock: Clock;
   /** Told of a reading that failed, once for each kind of failure in a row. */
   readonly warn: (line: string) => void;
+  /** Told that another value is in force. */
+  readonly onReloaded?: (() => void) | undefined;
   readonly reader?: FileReader;
 }
 
@@ -117,6 +119,7 @@ export class WatchedFile<T> {
       return;
     }
     this.reloads++;
+    this.#options.onReloaded?.();
     this.#said = '';
   }
 

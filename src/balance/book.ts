@@ -25,6 +25,14 @@ export interface EndpointLoad {
   readonly ejected: boolean;
   /** How often it has been ejected. */
   readonly ejections: number;
+  /** Why it is ejected. */
+  readonly ejectedFor?: string | undefined;
+  /** When it may have calls again, on the clock, as far as is known. */
+  readonly ejectedUntilMs?: number | undefined;
+  /** Calls and items that it was picked for, since the start. */
+  readonly picks?: number;
+  /** The same of the last ten seconds. */
+  picksLately?(nowMs: number): number;
   /** Peak EWMA of the round trip, decayed to now, in ms. */
   latencyMs(nowMs: number): number;
   /** Share of dropped calls among the last, faded to now; 0 to 1. */

@@ -4,6 +4,8 @@
  * @packageDocumentation
  */
 import type { Clock } from '../clock.ts';
+import type { OnEndpointChange } from './changes.ts';
+import { type BalanceCounts, noBalanceCounts } from './counts.ts';
 
 /** Weight of one answer in the average latency: about the last 32 answers count. */
 const ANSWER_WEIGHT = 1 / 32;
@@ -26,12 +28,17 @@ export class Crowd {
   counting = false;
   /** When the endpoints are to be looked at again; somebody whose state has changed brings it forward. */
   lookAtMs: number = Number.NEGATIVE_INFINITY;
+  /** What has happened so far, for metrics. */
+  readonly counts: BalanceCounts;
+  /** Hears what happens to endpoints. Undefined: nobody. */
+  changed: OnEndpointChange | undefined = undefined;
   readonly #clock: Clock;
   readonly #provisional: Provisional[] = [];
   #latencyMs = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, counts: BalanceCounts = noBalanceCounts()) {
     this.#clock = clock;
+    this.counts = counts;
   }
   /** Average latency of answers in ms; 1 as long as there was none, so that products of it still order loads. */
   get latencyMs(): number {

@@ -16,9 +16,10 @@
  * @packageDocumentation
  */
 import type { Clock } from '../clock.ts';
+import { SlidingWindow } from '../math/sliding-window.ts';
 import type { ConnectionState, EndpointLoad } from './book.ts';
 import type { Crowd, Provisional } from './crowd.ts';
-import { EndpointHealth } from './health.ts';
+import { type Ejection, EndpointHealth } from './health.ts';
 import type { BalanceRules } from './options.ts';
 
 /** Answers that make an endpoint known. */
@@ -29,6 +30,8 @@ const ANSWER_WEIGHT = 1 / 8;
 const OUTCOME_WEIGHT = 1 / 8;
 /** Cost of an unknown endpoint whose probe is out: dearer than any known one, but still ordered by load. */
 const PROBING_COST = 2 ** 40;
+/** How far back the picks are known that an endpoint's share is of. */
+const PICKS_MS = 10_000;
 /** No call was started since the last answer. */
 const NOT_SILENT = -1;
 
@@ -38,10 +41,17 @@ export class Endpoint implements EndpointLoad, Provisional {
   readonly health: EndpointHealth;
   /** When a call that it served came back, on the clock. */
   answeredAtMs: number = Number.NEGATIVE_INFINITY;
-  state: ConnectionState = 'connecting';
   rebuilds = 0;
+  /** Calls and items that it was picked for, since the start. */
+  picks = 0;
+  /** What was last told of its being ejected. */
+  told: Ejection | undefined = undefined;
+  /** Picks of the last ten seconds; made with the first. */
+  #lately: SlidingWindow | undefined = undefined;
+  #state: ConnectionState = 'connecting';
   readonly #crowd: Crowd;
   readonly #rules: BalanceRules;
+  readonly #clock: Clock;
   #ready = false;
   #inFlight = 0;
   #streams = 0;
@@ -59,9 +69,18 @@ export class Endpoint implements EndpointLoad, Provisional {
     this.health = new EndpointHealth(crowd, rules.outlierDetection.consecutiveFailures, clock);
     this.#crowd = crowd;
     this.#rules = rules;
+    this.#clock = clock;
   }
   get ready(): boolean {
     return this.#ready;
+  }
+  get state(): ConnectionState {
+    return this.#state;
+  }
+  set state(state: ConnectionState) {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#crowd.changed?.({ what: 'state', address: this.address, state });
   }
   get inFlight(): number {
     return this.#inFlight;
@@ -71,6 +90,17 @@ export class Endpoint implements EndpointLoad, Provisional {
   }
   get ejections(): number {
     return this.health.trips + this.health.host.ejections;
+  }
+  get ejectedFor(): Ejection | undefined {
+    return this.health.ejectedFor;
+  }
+  /** When it may have calls again, on the clock; undefined: it is not ejected, or that is not known. */
+  get ejectedUntilMs(): number | undefined {
+    return this.health.ejectedUntilMs(this.#rules.outlierDetection);
+  }
+  /** Picks of the last ten seconds. */
+  picksLately(nowMs: number): number {
+    return this.#lately?.sum(nowMs) ?? 0;
   }
   /** Items in flight and picks of this turn that have not started. */
   get load(): number {
@@ -115,6 +145,7 @@ export class Endpoint implements EndpointLoad, Provisional {
   }
   started(items: number, nowMs: number): void {
     this.#count(items);
+    this.#countPicks(items, nowMs);
     if (this.#silentSinceMs === NOT_SILENT || nowMs - this.#silentSinceMs > this.#rules.patienceMs) this.#silentSinceMs = nowMs;
   }
   ended(nowMs: number, latencyMs: number | undefined, dropped: boolean, busy = false): void {
@@ -138,6 +169,7 @@ export class Endpoint implements EndpointLoad, Provisional {
   /** A stream is load, but neither its length nor its silence says how fast the endpoint answers. */
   startedStream(): void {
     this.#count(1);
+    this.#countPicks(1, this.#clock.nowMs());
     this.#streams++;
   }
   /** `dropped` undefined: nothing was learned. */
@@ -170,6 +202,11 @@ export class Endpoint implements EndpointLoad, Provisional {
     if (this.#picked === 0) return;
     this.#picked--;
     this.#crowd.load--;
+  }
+  #countPicks(items: number, nowMs: number): void {
+    this.picks += items;
+    this.#lately ??= new SlidingWindow(PICKS_MS, 10, nowMs);
+    this.#lately.add(items, nowMs);
   }
   #discount(): void {
     if (this.#inFlight === 0) return;

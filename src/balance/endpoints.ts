@@ -8,6 +8,8 @@ import { OutlierDetector } from '../outlier/detector.ts';
 import type { OutlierHost } from '../outlier/host.ts';
 import type { Random } from '../random.ts';
 import type { EndpointBook } from './book.ts';
+import type { OnEndpointChange } from './changes.ts';
+import { type BalanceCounts, noBalanceCounts } from './counts.ts';
 import { Crowd } from './crowd.ts';
 import { Endpoint } from './endpoint.ts';
 import type { BalanceRules } from './options.ts';
@@ -46,14 +48,19 @@ export class Endpoints implements EndpointBook {
   #owner: object | undefined;
   #lost: ((address: string) => void) | undefined;
 
-  constructor(rules: BalanceRules, clock: Clock, random: Random) {
+  /** @param counts - Counts along. Default: some of its own. */
+  constructor(rules: BalanceRules, clock: Clock, random: Random, counts: BalanceCounts = noBalanceCounts()) {
     this.#rules = rules;
     this.#clock = clock;
     this.#random = random;
-    this.#crowd = new Crowd(clock);
-    this.#outliers = new OutlierDetector(random);
+    this.#crowd = new Crowd(clock, counts);
+    this.#outliers = new OutlierDetector(random, counts);
     this.#outliers.configure(rules.outlierDetection, this.#hosts, clock.nowMs());
     this.#crowd.counting = this.#outliers.counting;
+  }
+  /** What has happened so far, for metrics; other channels to the target may count here too. */
+  get counts(): BalanceCounts {
+    return this.#crowd.counts;
   }
   /** How long calls wait when the last ready endpoint is lost. */
   get graceMs(): number {
@@ -82,11 +89,14 @@ export class Endpoints implements EndpointBook {
     const nowMs = this.#clock.nowMs();
     const next = new Map<string, Endpoint>();
     for (const address of addresses) next.set(address, next.get(address) ?? this.#recall(address, nowMs));
+    for (const address of next.keys()) if (!this.#byAddress.has(address)) this.#crowd.changed?.({ what: 'added', address });
     for (const [address, endpoint] of this.#byAddress) {
       if (next.has(address)) continue;
       const { ready } = endpoint;
       endpoint.setReady(false);
       endpoint.health.forget(nowMs);
+      endpoint.told = undefined;
+      this.#crowd.changed?.({ what: 'removed', address });
       this.#gone.set(address, { endpoint, atMs: nowMs });
       if (ready) this.#lost?.(address);
     }
@@ -111,6 +121,10 @@ export class Endpoints implements EndpointBook {
       before?.(address);
       fn(address);
     };
+  }
+  /** Has `fn` told what happens to endpoints. Of an ejection it hears with the next pick. */
+  onChange(fn: OnEndpointChange): void {
+    this.#crowd.changed = fn;
   }
   /** The endpoint at an address of the last name resolution. */
   find(address: string): Endpoint | undefined {
@@ -156,12 +170,18 @@ export class Endpoints implements EndpointBook {
     for (const endpoint of this.#ready) {
       endpoint.judge(nowMs);
       if (endpoint.ejected) ejected++;
+      if (endpoint.ejectedFor !== endpoint.told) this.#tell(endpoint);
     }
     const left = this.#ready.length - ejected;
     const panic = left === 0 || left < this.#rules.outlierDetection.panicThreshold * this.#ready.length;
     const heeded = ejected > 0 && !panic;
     this.#pickable = heeded ? this.#ready.filter((endpoint) => !endpoint.ejected) : this.#ready;
     this.#due = heeded ? this.#ready.filter((endpoint) => endpoint.health.canProbe(nowMs)) : NONE;
+  }
+  #tell(endpoint: Endpoint): void {
+    const { address, ejectedFor: why } = endpoint;
+    endpoint.told = why;
+    this.#crowd.changed?.(why === undefined ? { what: 'back', address } : { what: 'ejected', address, why });
   }
   #recall(address: string, nowMs: number): Endpoint {
     const known = this.#byAddress.get(address);

@@ -63,6 +63,19 @@ export class EndpointHealth {
     if (this.host.ejectedAtMs !== undefined) return 'outlier';
     return this.#breaker === undefined || this.#breaker.state === 'closed' ? undefined : this.#why;
   }
+  /** When it may have calls again, on the clock: by time alone, or by a probe. Undefined: it is not ejected, or a probe is out. */
+  ejectedUntilMs({
+    baseEjectionMs,
+    maxEjectionMs,
+  }: {
+    readonly baseEjectionMs: number;
+    readonly maxEjectionMs: number;
+  }): number | undefined {
+    const { ejectedAtMs, multiplier } = this.host;
+    if (ejectedAtMs !== undefined) return ejectedAtMs + Math.min(baseEjectionMs * multiplier, maxEjectionMs);
+    const probeAtMs = this.#breaker?.probeAtMs ?? NOBODY;
+    return probeAtMs === NOBODY ? undefined : probeAtMs;
+  }
   /** An outlier is not probed: it comes back by time alone, or its detection would not be A50's. */
   canProbe(nowMs: number): boolean {
     return this.host.ejectedAtMs === undefined && this.#breaker?.state !== 'closed' && this.#breaker?.canProbe(nowMs) === true;
@@ -150,5 +163,6 @@ export class EndpointHealth {
   #tripped(why: 'failures' | 'silence'): void {
     this.#why = why;
     this.trips++;
+    this.#crowd.counts.ejections[why]++;
   }
 }

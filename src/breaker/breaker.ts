@@ -32,10 +32,13 @@ export class Breaker {
   #probeAtMs = 0;
   #probes = 0;
   #successes = 0;
+  readonly #onState: ((state: BreakerState) => void) | undefined;
 
-  constructor(times: BreakerTimes, counters: readonly FailureCounter[]) {
+  /** @param onState - Told of each change of state, in the middle of it: must not throw. */
+  constructor(times: BreakerTimes, counters: readonly FailureCounter[], onState?: (state: BreakerState) => void) {
     this.#times = times;
     this.#counters = counters;
+    this.#onState = onState;
   }
 
   /** `open` until a call has gone out as probe, however long ago its time was over. */
@@ -114,8 +117,10 @@ export class Breaker {
   }
 
   #become(state: BreakerState, nowMs: number): void {
+    const changed = state !== this.#state;
     this.#state = state;
     this.#sinceMs = nowMs;
+    if (changed) this.#onState?.(state);
   }
   #count(outcome: Outcome, nowMs: number): boolean {
     if (outcome === 'ignored') return false;

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import type { Clock } from '../clock.ts';
-import { Breaker, type BreakerState } from './breaker.ts';
+import { Breaker, type BreakerState, type BreakerTimes } from './breaker.ts';
 import { countersOf, type FailureCounter } from './counters.ts';
 import type { BreakerRules } from './options.ts';
 
@@ -58,6 +58,8 @@ export class Breakers {
   readonly #maxKeys: number;
   readonly #makeCounters: MakeCounters;
   readonly #byMethod = new Map<string, MethodBreaker>();
+  /** Told of each change of a breaker's state, in the middle of it: must not throw. `method`: `/pkg.Service/Method`. */
+  onState: ((method: string, state: BreakerState) => void) | undefined = undefined;
 
   /**
    * @param rulesOf - Undefined: the method has no breaker.
@@ -85,7 +87,7 @@ export class Breakers {
     if (known !== undefined) return known;
     const rules = this.#rulesOf(method);
     if (rules === undefined || (this.#byMethod.size >= this.#maxKeys && !this.#makeRoom())) return undefined;
-    return this.#keep(method, new Breaker(rules, this.#makeCounters(rules, this.#clock)));
+    return this.#keep(method, this.#make(method, rules, this.#makeCounters(rules, this.#clock)));
   }
   /** @param method - `/pkg.Service/Method` */
   handle(method: string): BreakerHandle {
@@ -95,7 +97,7 @@ export class Breakers {
         return state();
       },
       isolate: () => {
-        const own = this.for(method) ?? this.#keep(method, new Breaker(BY_HAND, []));
+        const own = this.for(method) ?? this.#keep(method, this.#make(method, BY_HAND, []));
         if (own.breaker.state !== 'isolated') own.opened++;
         own.breaker.isolate(this.#clock.nowMs());
       },
@@ -109,6 +111,9 @@ export class Breakers {
     return all;
   }
 
+  #make(method: string, times: BreakerTimes, counters: readonly FailureCounter[]): Breaker {
+    return new Breaker(times, counters, (state) => this.onState?.(method, state));
+  }
   #keep(method: string, breaker: Breaker): MethodBreaker {
     const fresh = new MethodBreaker(breaker);
     this.#byMethod.set(method, fresh);

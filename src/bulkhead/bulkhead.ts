@@ -76,6 +76,8 @@ export class Bulkhead {
   readonly #expiries: DeadlineQueue<Ticket>;
   readonly #queueTimeoutMs: number;
   readonly #lanes: Lanes<Ticket>;
+  /** Calls that got no slot, whatever the reason. */
+  refused = 0;
   #slots: number;
   #queue: number;
   #inUse = 0;
@@ -127,7 +129,10 @@ export class Bulkhead {
     if (waiter.ticket !== undefined) throw new UsageError('Bulkhead.acquire: this waiter already waits');
     const room = this.#lanes.size < this.#queue || lane.size < lane.queue;
     const evicted = room ? undefined : this.#lanes.lowestBelow(waiter.rank ?? DEFAULT_RANK, lane);
-    if (!room && evicted === undefined) return 'full';
+    if (!room && evicted === undefined) {
+      this.refused++;
+      return 'full';
+    }
     if (evicted !== undefined) this.#remove(evicted);
     this.#enqueue(waiter, lane);
     if (evicted !== undefined) this.#call(evicted.waiter, 'evicted');
@@ -213,7 +218,10 @@ export class Bulkhead {
   #call(waiter: Waiter, what: 'granted' | 'timeout' | 'evicted'): void {
     try {
       if (what === 'granted') waiter.granted();
-      else waiter.refused(what);
+      else {
+        this.refused++;
+        waiter.refused(what);
+      }
     } catch (error) {
       this.#clock.endOfTurn(() => {
         throw error;

@@ -49,6 +49,11 @@ export class KeyedBulkheads<Call extends Called = Called> {
     return this.#bulkheads.size;
   }
 
+  /** All of them now, by method, or by method and tenant with a line break between. */
+  entries(): IterableIterator<[string, Bulkhead]> {
+    return this.#bulkheads.entries();
+  }
+
   /** Whether a method has a limit. */
   limits(method: string): boolean {
     return this.#optionsFor(method) !== undefined;

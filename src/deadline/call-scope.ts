@@ -21,6 +21,8 @@ export interface CallTraits {
   readonly tenant: string | undefined;
   /** How many attempts were made before this one (`grpc-previous-rpc-attempts`), 0 to 100. */
   readonly attempt: number;
+  /** The call is a copy (`inmesh-mirror`): its answer goes to nobody. */
+  readonly mirrored?: true;
 }
 
 /** A first attempt that says nothing of itself. */

@@ -6,6 +6,7 @@
  *
  * @packageDocumentation
  */
+import type { BalanceCounts } from '../balance/counts.ts';
 import type { CancelTimer, Clock } from '../clock.ts';
 
 /** What the watch asks about. */
@@ -15,6 +16,8 @@ export interface WatchOptions {
   timeoutMs(): number;
   /** Whether the connection stands. Asked before one is given up: whoever knew may be gone. */
   ready(): boolean;
+  /** Counts attempts by their ends. Default: nobody does. */
+  readonly counts?: Pick<BalanceCounts, 'connected' | 'failed'>;
 }
 
 export class ConnectWatch {
@@ -41,7 +44,10 @@ export class ConnectWatch {
   begin(): AbortSignal {
     if (this.#closed) return AbortSignal.abort();
     const attempt = new AbortController();
-    if (this.#running) this.#current?.abort(); // nobody said how it ended
+    if (this.#running) {
+      this.#current?.abort(); // nobody said how it ended
+      this.#countFailure();
+    }
     this.#timer?.();
     this.#current = attempt;
     this.#running = true;
@@ -54,6 +60,7 @@ export class ConnectWatch {
       if (!this.#running || this.#options.ready()) return;
       this.#running = false;
       this.gaveUp = true;
+      this.#countFailure();
       attempt.abort();
     }, this.limitMs);
     return attempt.signal;
@@ -64,19 +71,29 @@ export class ConnectWatch {
     this.tookMs = this.#options.clock.nowMs() - this.#startedMs;
     this.tookAttempts = this.#attempts;
     this.#attempts = 0;
-    this.failed();
+    const { counts } = this.#options;
+    if (counts !== undefined) counts.connected++;
+    this.#over();
   }
   /** The attempt is over. */
   failed(): void {
-    this.#running = false;
-    this.#timer?.();
-    this.#timer = undefined;
+    if (this.#running) this.#countFailure();
+    this.#over();
   }
   /** Ends the connection that this watch saw last, whether it stands or is being made, and lets no other be made. */
   close(): void {
     this.#closed = true;
-    this.failed();
+    this.#over();
     this.#current?.abort();
     this.#current = undefined;
+  }
+  #over(): void {
+    this.#running = false;
+    this.#timer?.();
+    this.#timer = undefined;
+  }
+  #countFailure(): void {
+    const { counts } = this.#options;
+    if (counts !== undefined) counts.failed++;
   }
 }

@@ -145,7 +145,7 @@ class ServedBatch implements ResultSink {
     const start = (): void => {
       for (let i = 0; i < items.length; i++) {
         const item = items[i] as (typeof items)[number];
-        this.#runner.start(item, ids[i] as number, { index: i, size: items.length }, method, shared, chain, this, keep);
+        this.#runner.start(item, ids[i] as number, { index: i, size: items.length, form: 'envelope' }, method, shared, chain, this, keep);
       }
     };
     this.#writer.during(start, () => this.#left === 0);

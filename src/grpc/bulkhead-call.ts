@@ -11,6 +11,7 @@ import type { Clock } from '../clock.ts';
 import { isLate } from '../deadline/arithmetic.ts';
 import { currentScope } from '../deadline/call-scope.ts';
 import { late, type Refusal, refusal } from '../errors.ts';
+import type { QueueName } from '../observe/queue-span.ts';
 import type { CallInfo, CallListener, NextClientCall } from './client-call.ts';
 import { DeferredCall } from './deferred-call.ts';
 import { fromGrpcDeadline } from './door.ts';
@@ -28,12 +29,18 @@ export class BulkheadCall extends DeferredCall implements Waiter, CallListener {
   readonly deadlineMs: number;
   partition: string | undefined = undefined;
   ticket: Ticket | undefined = undefined;
+  /** Its name in traces. */
+  protected get queue(): QueueName {
+    return 'bulkhead';
+  }
   protected readonly info: CallInfo;
   protected readonly clock: Clock;
   readonly #bulkhead: Bulkhead;
   readonly #next: NextClientCall;
   readonly #words: RefusalWords;
   #holds = false;
+  /** Since when it waits, on the clock; 0: it has not. */
+  #sinceMs = 0;
 
   constructor(bulkhead: Bulkhead, info: CallInfo, next: NextClientCall, clock: Clock, words: RefusalWords = bulkheadWords) {
     super();
@@ -53,19 +60,27 @@ export class BulkheadCall extends DeferredCall implements Waiter, CallListener {
     if (by !== undefined) this.partition = partitionOf(by, this.info);
     const answer = this.#bulkhead.acquire(this);
     if (answer === 'granted') this.granted();
-    else if (answer === 'full') this.fail(localStatus(this.#words('client', this.info.method, 'full')));
+    else if (answer === 'queued') this.#sinceMs = this.clock.nowMs();
+    else this.fail(localStatus(this.#words('client', this.info.method, 'full')));
   }
   protected override gaveUp(): void {
+    this.#waited();
     this.#bulkhead.cancel(this);
   }
   granted(): void {
     this.#holds = true;
+    if (this.#sinceMs > 0) this.#waited();
     try {
       this.info.scope.runInAsyncScope(this.#begin, this);
     } catch (error) {
       this.#release();
       throw error;
     }
+  }
+  #waited(): void {
+    const { story, record } = this.info;
+    story?.waited(this.#sinceMs, this.clock.nowMs(), true);
+    record?.call.waited(this.queue, this.#sinceMs);
   }
   #release(): void {
     if (!this.#holds) return;
@@ -76,6 +91,7 @@ export class BulkheadCall extends DeferredCall implements Waiter, CallListener {
     this.open(this.#next(this.info), this);
   }
   refused(why: 'timeout' | 'evicted'): void {
+    this.#waited();
     this.fail(localStatus(this.#words('client', this.info.method, whyNot(why, this.deadlineMs, this.clock))));
   }
   onReceiveMetadata(metadata: Metadata): void {
@@ -95,6 +111,10 @@ export class BulkheadServerCall extends ForwardingServerCall implements Waiter {
   readonly deadlineMs: number;
   partition: string | undefined = undefined;
   ticket: Ticket | undefined = undefined;
+  /** Its name in traces. */
+  protected get queue(): QueueName {
+    return 'bulkhead';
+  }
   protected readonly info: ServerInfo;
   protected readonly clock: Clock;
   readonly #bulkheadOf: (info: ServerInfo) => Bulkhead | undefined;
@@ -104,6 +124,8 @@ export class BulkheadServerCall extends ForwardingServerCall implements Waiter {
   #scope: AsyncResource | undefined;
   #metadata: Metadata | undefined;
   #holds = false;
+  /** Since when it waits, on the clock; 0: it has not. */
+  #sinceMs = 0;
 
   /** @param bulkheadOf - Asked when the call begins, in its own context: not before is known whom it is for. */
   constructor(
@@ -140,11 +162,14 @@ export class BulkheadServerCall extends ForwardingServerCall implements Waiter {
     if (bulkhead.by !== undefined) this.partition = servedPartitionOf(bulkhead.by, this.info.method);
     const answer = bulkhead.acquire(this);
     if (answer === 'granted') this.granted();
-    else if (answer === 'queued') this.#scope = new AsyncResource('inmesh.bulkhead');
-    else this.#refuse('full');
+    else if (answer === 'queued') {
+      this.#scope = new AsyncResource('inmesh.bulkhead');
+      this.#sinceMs = this.clock.nowMs();
+    } else this.#refuse('full');
   }
   granted(): void {
     this.#holds = true;
+    if (this.#sinceMs > 0) this.#waited();
     if (this.#scope === undefined) this.#begin();
     else this.#scope.runInAsyncScope(this.#begin, this);
   }
@@ -152,6 +177,7 @@ export class BulkheadServerCall extends ForwardingServerCall implements Waiter {
     if (this.#metadata !== undefined) this.upper.onReceiveMetadata(this.#metadata);
   }
   refused(why: 'timeout' | 'evicted'): void {
+    this.#waited();
     this.#refuse(whyNot(why, this.deadlineMs, this.clock));
   }
   #refuse(why: NoPermit): void {
@@ -165,6 +191,11 @@ export class BulkheadServerCall extends ForwardingServerCall implements Waiter {
   override sendStatus(status: Parameters<ServerCall['sendStatus']>[0]): void {
     this.#release();
     this.lower.sendStatus(status);
+  }
+  #waited(): void {
+    const { story, waits } = this.info;
+    story?.waited(this.#sinceMs, this.clock.nowMs(), true);
+    waits?.waited(this.queue, this.#sinceMs);
   }
   #release(): void {
     if (!this.#holds) return;

@@ -138,7 +138,7 @@ export class CachedCall extends WholeRequestCall {
   }
   answered(kept: KeptAnswer, source: Source): void {
     if (this.ended) return;
-    const { definition, record } = this.info;
+    const { definition, record, story } = this.info;
     const copy = Buffer.from(kept.response); // decoders hand out views of it
     let message: unknown = copy;
     try {
@@ -152,6 +152,7 @@ export class CachedCall extends WholeRequestCall {
       this.#cache.settings.counts.stale++;
       trailers.set(REASON_KEY, 'client.cache/stale');
     }
+    if (story !== undefined) story.answeredBy = 'cache';
     record?.call.span.setAttribute(CACHE_ATTRIBUTE, source);
     this.given(kept.headers?.clone(), message, { code: Code.OK, details: kept.details, metadata: trailers });
   }

@@ -10,10 +10,12 @@
  * @packageDocumentation
  */
 import type { AsyncResource } from 'node:async_hooks';
-import type { CallCredentials, CallOptions, InterceptorOptions, Metadata, NextCall, StatusObject } from '@grpc/grpc-js';
+import type { CallCredentials, CallOptions, ChannelInterface, InterceptorOptions, Metadata, NextCall, StatusObject } from '@grpc/grpc-js';
 import type { EndpointBook } from '../balance/book.ts';
 import type { InmeshCallOptions, MethodKind } from '../call.ts';
+import type { AttemptTally } from '../observe/attempt-tally.ts';
 import type { CallRecord } from '../observe/call-record.ts';
+import type { CallStory } from '../observe/story.ts';
 import type { PolicyTable } from '../policy/resolve.ts';
 
 /** Flags and write callback of a message. */
@@ -70,7 +72,14 @@ export interface Door {
   readonly onClose?: (fn: () => void) => void;
   /** Rules of this client alone, where it brought a service config; they stand below the mesh's policy. */
   readonly rules?: PolicyTable | undefined;
+  /** The same client's way to a cluster of policy; one object for each. Absent: it has none, for it came without `mesh.options()`. */
+  readonly way?: ((cluster: string) => ClusterDoor | undefined) | undefined;
+  /** A way to a cluster, behind interceptors: where calls that have passed them are turned to. */
+  readonly redirect?: ChannelInterface;
 }
+
+/** A door to another target. */
+export type ClusterDoor = Door & { readonly channel: ByteChannel };
 
 /** What one attempt wants from the picker, and what the picker tells back. Reaches it through `Metadata.getOptions()`. */
 export interface AttemptContext {
@@ -93,10 +102,22 @@ export interface AttemptContext {
   timed?: Timed | undefined;
   /** True once its time was over before it was answered. The endpoint knows of it then; how the stream ends says nothing more. */
   timedOut?: boolean;
+  /** Hears how it gets to its connection, where somebody wants to know. */
+  watch?: AttemptWatch | undefined;
   /** A stream: how long it lasts says nothing about the endpoint. */
   readonly streaming: boolean;
   /** Behaviours that have already handled the call at another door of the same client; several names are joined by `+`. */
   behaviours: readonly string[];
+  /** The channel that it is made on instead of its client's own. */
+  redirect?: ChannelInterface;
+}
+
+/** Hears how an attempt gets to a connection. */
+export interface AttemptWatch {
+  /** A connection is asked for; again and again, while none is ready. */
+  picking(): void;
+  /** A stream was opened; again, when grpc-js has to open another one. */
+  started(): void;
 }
 
 /** Has a deadline. */
@@ -124,7 +145,7 @@ export interface CallInfo {
   /** Set by retry: in the call's own info for the first attempt, in a copy for each later one. */
   attempt: AttemptContext | undefined;
   /** The metadata that the call is started with was made for it alone, so nobody below need clone it to change it. */
-  readonly ownsMetadata?: boolean;
+  ownsMetadata?: boolean;
   /** Place in the stack of the nearest behaviour of ours above; -1: none. Places must increase (pipeline.ts). */
   readonly stage: number;
   /** Makes the call below the whole stack. */
@@ -132,7 +153,11 @@ export interface CallInfo {
   /** The context in which the app made the call; what is done for it later (a retry, a turn in a queue) runs in it. */
   readonly scope: AsyncResource;
   /** The spans above, for layers below; absent when the call is not traced. */
-  readonly record?: CallRecord | undefined;
+  record?: CallRecord | undefined;
+  /** What the layers write down of the call; set by the top stage of a mesh. Undefined: nobody keeps it. */
+  story?: CallStory | undefined;
+  /** What its attempts come to, where metrics of retries are asked for. */
+  tally?: AttemptTally | undefined;
 }
 
 /** Makes the call below. Call it only for a call that will be started, and then start it at once. */
@@ -153,6 +178,7 @@ export function attemptContext({ pin, avoid, counted = false, streaming = false 
     over: false,
     timed: undefined,
     timedOut: false,
+    watch: undefined,
     behaviours: NO_BEHAVIOURS,
   };
 }

@@ -89,6 +89,8 @@ abstract class DirectCall extends AsyncResource implements CallListener {
       definition: undefined, // bytes, as in the channel
       door: channel.door,
       attempt: undefined,
+      story: undefined,
+      record: undefined,
       ownsMetadata: metadata === undefined,
       stage: -1,
       bottom: channel.bottom,

@@ -13,15 +13,15 @@ import {
   connectivityState,
   type Interceptor,
 } from '@grpc/grpc-js';
-import type { ConnectionState } from '../balance/book.ts';
+import type { EndpointChange } from '../balance/changes.ts';
+import { BalanceTotals } from '../balance/counts.ts';
 import { Endpoints } from '../balance/endpoints.ts';
 import { resolveBalanceOptions } from '../balance/options.ts';
 import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { refusal, UsageError } from '../errors.ts';
 import { show } from '../input/show.ts';
-import type { MethodPolicy, Policy } from '../policy/policy.gen.ts';
-import { PolicyTable } from '../policy/resolve.ts';
+import type { PolicyTable } from '../policy/resolve.ts';
 import { importServiceConfig } from '../policy/service-config.ts';
 import type { Random } from '../random.ts';
 import type { ResetBudget } from '../resets/reset-budget.ts';
@@ -29,20 +29,30 @@ import { createRawChannel, describeCalls, MeshChannel, RawChannel } from './chan
 import type { ClientInterceptor, Door } from './client-call.ts';
 import { resolveWrapOptions, wrapClient } from './client-door.ts';
 import type { WrapOptions, WrappedClient } from './client-door-types.ts';
+import { type ClusterTarget, redirectable, waysOf } from './cluster-ways.ts';
+import { type EndpointStats, endpointStats } from './endpoint-stats.ts';
 import { asInterceptor, DOOR, type PlacedBehaviour } from './interceptor-door.ts';
 import { localStatus, RefusedCall } from './refuse.ts';
 import { prepareChannelOptions } from './service-config.ts';
 import { soften } from './soft-call.ts';
+import { type TargetState, targetStates } from './target-states.ts';
+
+export type { EndpointStats } from './endpoint-stats.ts';
 
 export interface ClientDoorsOptions {
   readonly table: PolicyTable;
-  readonly policy: Policy;
   readonly stack: PlacedBehaviour;
   readonly clock: Clock;
   readonly random: Random;
   readonly warn: (line: string) => void;
   /** How often streams may be reset. */
   readonly resets: ResetBudget;
+  /** Targets of policy that calls may be sent to, by name. Default: none. */
+  readonly clusters?: ReadonlyMap<string, ClusterTarget> | undefined;
+  /** Hears what happens to endpoints. Default: nobody does. */
+  readonly onChange?: (target: string, change: EndpointChange) => void;
+  /** What has happened to endpoints, by target. Default: nobody reads it. */
+  readonly totals?: BalanceTotals;
 }
 
 /** grpc-js keeps its channel factory and transformer under plain names; google-gax passes on only prefixed ones. */
@@ -56,26 +66,6 @@ const NOT_WRAPPABLE =
   'mesh.wrap() takes a client on a channel of this mesh: new Greeter(target, credentials, mesh.client()), or { channelOverride: mesh.channel(target, credentials) }';
 const TRANSFORMED = 'mesh.wrap(): this client has a callInvocationTransformer, which its calls would pass by: leave one of the two out';
 const NOT_NONE = "mesh.wrap(): this client was made with interceptors, but { interceptors: 'none' } says that it has none: give the list";
-
-/** One endpoint now. */
-export interface EndpointStats {
-  readonly address: string;
-  readonly ready: boolean;
-  /** Whether it can be reached: `connecting` until it is known, `failing` while attempts to connect fail. */
-  readonly state: ConnectionState;
-  /** How often its connection had fallen silent and was replaced by a new one. */
-  readonly rebuilds: number;
-  /** Calls and items in flight. */
-  readonly inFlight: number;
-  /** Peak EWMA of its answers in ms; 0: unknown. */
-  readonly latencyMs: number;
-  /** Gets no calls but probes, for it failed, fell silent or is an outlier. */
-  readonly ejected: boolean;
-  /** How often it has been ejected. */
-  readonly ejections: number;
-  /** Share of dropped calls among the last, 0 to 1. */
-  readonly dropShare: number;
-}
 
 interface Made {
   readonly channel: ChannelInterface;
@@ -135,6 +125,7 @@ export class ClientDoors {
       const made = this.#make(target, credentials, options, 'interceptors');
       this.#keep(made);
       this.#byChannel.set(made.channel, made.door);
+      if (made.door.way !== undefined) redirectable(made.channel);
       return made.channel;
     };
     return { ...own, [FACTORY]: factory, [TRANSFORMER]: this.#showDoor(own.callInvocationTransformer) };
@@ -147,25 +138,25 @@ export class ClientDoors {
   }
 
   endpoints(): Record<string, EndpointStats[]> {
-    const nowMs = this.#options.clock.nowMs();
-    const byTarget: ReturnType<ClientDoors['endpoints']> = {};
+    const { clock } = this.#options;
+    const byTarget: Record<string, EndpointStats[]> = {};
     for (const { door } of this.#made) {
-      for (const endpoint of door.book?.endpoints ?? []) {
-        byTarget[door.target] ??= [];
-        byTarget[door.target]?.push({
-          address: endpoint.address,
-          ready: endpoint.ready,
-          state: endpoint.state,
-          rebuilds: endpoint.rebuilds,
-          inFlight: endpoint.inFlight,
-          latencyMs: endpoint.latencyMs(nowMs),
-          ejected: endpoint.ejected,
-          ejections: endpoint.ejections,
-          dropShare: endpoint.dropShare(nowMs),
-        });
-      }
+      if (door.book === undefined) continue;
+      const known = byTarget[door.target];
+      const stats = endpointStats(door.book.endpoints, clock);
+      if (known !== undefined) known.push(...stats);
+      else if (stats.length > 0) byTarget[door.target] = stats;
     }
     return byTarget;
+  }
+
+  targets(): readonly TargetState[] {
+    return targetStates(this.#made);
+  }
+
+  /** The rules of clients of this target, where a service config of theirs has a say in them. */
+  rulesFor(target: string): PolicyTable | undefined {
+    return [...this.#made].find(({ door }) => door.target === target && door.rules !== undefined)?.door.rules;
   }
 
   /** From now on every call is refused. */
@@ -178,20 +169,27 @@ export class ClientDoors {
     this.#made.clear();
   }
 
-  #keep(made: Made): void {
+  #keep(made: Made): Made {
     if (this.#closed)
       made.channel.close(); // nobody would close it later
     else this.#made.add(made);
+    return made;
   }
 
   #make(target: string, credentials: ChannelCredentials, given: ClientOptions, kind: Door['kind']): Made {
     if (!(credentials instanceof ChannelCredentials)) throw notOurs(credentials);
-    const { table, policy, clock, random, warn } = this.#options;
+    const { table, clock, random, warn, totals = new BalanceTotals() } = this.#options;
     for (const made of this.#made) if (made.channel.getConnectivityState(false) === connectivityState.SHUTDOWN) this.#made.delete(made);
     const options = withoutOurs(given);
-    const rules = this.#importRules(options, policy);
+    const rules = this.#importRules(options);
     const { decayMs, maxInFlight, outlierDetection } = table.balance;
-    const book = new Endpoints(resolveBalanceOptions({ decayMs, maxInFlight, outlierDetection }, 'policy.balance'), clock, random);
+    const book = new Endpoints(
+      resolveBalanceOptions({ decayMs, maxInFlight, outlierDetection }, 'policy.balance'),
+      clock,
+      random,
+      totals.of(target),
+    );
+    book.onChange((change) => this.#options.onChange?.(target, change));
     const settings = { rules: table.endpoints, clock, random };
     const prepared = prepareChannelOptions(options, book, table.balance.policy === 'off' ? 'off' : 'peak_ewma', 'take', settings);
     if (prepared.reason !== undefined && table.balance.explicit && table.balance.policy !== 'off')
@@ -208,11 +206,15 @@ export class ClientDoors {
       onClose,
       maxReplyBytes: receiveLimit(prepared.options),
     };
-    return { channel, door };
+    const { clusters } = this.#options;
+    if (clusters === undefined || clusters.size === 0) return { channel, door };
+    const ways = waysOf(clusters, (...to) => this.#keep(this.#make(...to, kind)), { credentials, options: given, kind });
+    onClose(ways.close);
+    return { channel, door: { ...door, way: ways.way } };
   }
 
   /** Reads the client's own service config, takes its method part out of the options, and gives the rules that it makes. */
-  #importRules(options: ChannelOptions, policy: Policy): PolicyTable | undefined {
+  #importRules(options: ChannelOptions): PolicyTable | undefined {
     const text = options[CONFIG];
     if (text === undefined || !text.includes('methodConfig')) return undefined;
     const { policy: imported, diagnostics, rest } = importServiceConfig(text);
@@ -220,10 +222,7 @@ export class ClientDoors {
     for (const line of diagnostics) this.#options.warn(line);
     if (Object.keys(rest).length > 0) options[CONFIG] = JSON.stringify(rest);
     else delete options[CONFIG];
-    return new PolicyTable(policy, (path): MethodPolicy | undefined => {
-      const name = path.slice(1);
-      return imported.methods?.[name] ?? imported.services?.[name.slice(0, name.lastIndexOf('/'))] ?? imported.defaults;
-    });
+    return this.#options.table.withServiceConfig(imported);
   }
 
   /** Tells our interceptors about their channel, and that a call replaced them. */

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import type { FlushReason } from '../batch/partition.ts';
+import { BatchDetail } from '../observe/batch-detail.ts';
 import type { ClientBatchGauge } from '../observe/batch-metrics.ts';
 import type { GaugeSource } from '../observe/instruments.ts';
 import type { TunnelCounts } from './tunnels.ts';
@@ -25,6 +26,8 @@ export interface CoalesceCounts {
   ambiguous: number;
   readonly tunnels: TunnelCounts;
   readonly channels: CoalesceChannels;
+  /** What the batches looked like; not part of the statistics. */
+  readonly detail: BatchDetail;
 }
 
 /** One queue of calls that may share a batch: method, authority, credentials and metadata are equal. */
@@ -55,7 +58,7 @@ export interface TunnelStats {
 }
 
 /** What `mesh.stats().coalesce` shows. */
-export interface CoalesceStats extends Readonly<Omit<CoalesceCounts, 'channels' | 'tunnels'>> {
+export interface CoalesceStats extends Readonly<Omit<CoalesceCounts, 'channels' | 'tunnels' | 'detail'>> {
   /** The 50 busiest queues. Metadata, which tells queues of one method apart, is not shown. */
   readonly partitions: readonly PartitionStats[];
   /** Endpoints that turned batches away, the first 50. */
@@ -118,11 +121,12 @@ export function emptyCounts(): CoalesceCounts {
     ambiguous: 0,
     tunnels: { opened: 0, open: 0, frames: 0, items: 0 },
     channels: new CoalesceChannels(),
+    detail: new BatchDetail(),
   };
 }
 
 /** Plain numbers and names, ready for JSON. */
-export function coalesceStats({ channels, tunnels, ...counts }: CoalesceCounts): CoalesceStats {
+export function coalesceStats({ channels, tunnels, detail: _detail, ...counts }: CoalesceCounts): CoalesceStats {
   const all = [...channels.all()];
   const partitions = all.flatMap((channel) => [...channel.partitions]).sort((a, b) => b.items - a.items || b.waiting - a.waiting);
   const denied = all.flatMap((channel) => [...channel.denied]);

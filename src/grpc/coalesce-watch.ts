@@ -10,6 +10,7 @@ import type { Clock } from '../clock.ts';
 import type { BatchForm, ClientBatchMetrics } from '../observe/batch-metrics.ts';
 import type { CallRecord } from '../observe/call-record.ts';
 import { BATCH_CARRIER, BATCH_FLUSH_REASON, BATCH_SIZE, BATCH_WAIT } from '../observe/names.ts';
+import type { CallStory } from '../observe/story.ts';
 import type { BypassReason, CoalesceCounts } from './coalesce-stats.ts';
 
 /** A call as it is watched. */
@@ -17,6 +18,7 @@ export interface WatchedItem {
   /** `/pkg.Service/Method`. */
   readonly path: string;
   readonly record: CallRecord | undefined;
+  readonly story?: CallStory | undefined;
   /** When it was queued, on `Clock.nowMs`; 0: not noted. */
   readonly sentMs: number;
   /** What took it along and when, while somebody wants to know how long that takes. */
@@ -28,19 +30,27 @@ export class CoalesceWatch {
   readonly #counts: CoalesceCounts;
   readonly #clock: Clock;
   readonly #metrics: ClientBatchMetrics | undefined;
+  readonly #onTurnedAway: (path: string) => void;
   /** Whether somebody listened when that was last asked; undefined: nothing has happened yet. */
   #live: boolean | undefined;
 
-  constructor(counts: CoalesceCounts, clock: Clock, metrics: ClientBatchMetrics | undefined) {
+  /** @param onTurnedAway - Told of each batch that an endpoint did not take: must not throw. */
+  constructor(
+    counts: CoalesceCounts,
+    clock: Clock,
+    metrics: ClientBatchMetrics | undefined,
+    onTurnedAway: (path: string) => void = () => {},
+  ) {
+    this.#onTurnedAway = onTurnedAway;
     this.#counts = counts;
     this.#clock = clock;
     this.#metrics = metrics;
   }
 
   /** When a call is queued, if its wait is to be known; else 0. */
-  queued(record: CallRecord | undefined): number {
+  queued(record: CallRecord | undefined, story?: CallStory): number {
     if (this.#live === undefined) this.#listen();
-    return this.#live || record !== undefined ? this.#clock.nowMs() : 0;
+    return this.#live || record !== undefined || story !== undefined ? this.#clock.nowMs() : 0;
   }
 
   /** Calls of one method go alone. */
@@ -52,15 +62,26 @@ export class CoalesceWatch {
   /** A call came out of its queue without company. */
   unaccompanied(item: WatchedItem): void {
     this.alone(item.path, 'alone');
-    if (this.#live && item.sentMs > 0) this.#metrics?.waited(item.path, 'none', this.#clock.nowMs() - item.sentMs);
+    if (item.sentMs === 0) return;
+    const nowMs = this.#clock.nowMs();
+    this.#waited(item, nowMs);
+    if (this.#live) this.#metrics?.waited(item.path, 'none', nowMs - item.sentMs);
   }
 
   /** Calls go out together. `items`: of one method, or on a tunnel. */
   together(items: readonly WatchedItem[], form: BatchForm, reason: FlushReason): void {
     const metrics = this.#listen();
-    if (metrics === undefined && !items.some(isTraced)) return;
-    const nowMs = this.#clock.nowMs();
     const size = items.length;
+    const { detail } = this.#counts;
+    detail.sent(size);
+    if (form === 'tunnel') detail.framed(reason);
+    if (metrics === undefined && !items.some(isTimed)) return;
+    const nowMs = this.#clock.nowMs();
+    for (const item of items) {
+      if (item.story !== undefined) item.story.ride = form;
+      this.#waited(item, nowMs);
+    }
+    if (metrics === undefined && !items.some(isTraced)) return;
     metrics?.sent(form === 'envelope' ? items[0]?.path : undefined, form, reason, size);
     for (const item of items) {
       const waitMs = item.sentMs > 0 ? Math.max(0, nowMs - item.sentMs) : 0;
@@ -98,9 +119,15 @@ export class CoalesceWatch {
   /** An endpoint turned a batch of this method away. */
   turnedAway(path: string): void {
     this.#counts.turnedAway++;
+    this.#onTurnedAway(path);
     this.#metrics?.turnedAway(path);
   }
 
+  #waited({ story, sentMs }: WatchedItem, nowMs: number): void {
+    if (sentMs === 0) return;
+    story?.waited(sentMs, nowMs);
+    this.#counts.detail.waits.record(nowMs - sentMs, nowMs);
+  }
   /** The metrics, if somebody listens. */
   #listen(): ClientBatchMetrics | undefined {
     const metrics = this.#metrics;
@@ -109,4 +136,5 @@ export class CoalesceWatch {
   }
 }
 
+const isTimed = ({ record, story, sentMs }: WatchedItem): boolean => record !== undefined || story !== undefined || sentMs > 0;
 const isTraced = ({ record }: WatchedItem): boolean => record !== undefined;

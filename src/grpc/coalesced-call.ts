@@ -9,6 +9,7 @@ import type { Entries } from '../batch/entries.ts';
 import { Code } from '../call.ts';
 import type { DeadlineQueue } from '../deadline/deadline-queue.ts';
 import type { CallRecord } from '../observe/call-record.ts';
+import type { CallStory } from '../observe/story.ts';
 import type { AuthContext, CallInfo, CallListener, ClientCall } from './client-call.ts';
 import type { CoalesceWatch, WatchedItem } from './coalesce-watch.ts';
 import type { Conveyor } from './conveyor.ts';
@@ -57,6 +58,10 @@ export class CoalescedCall extends WaitingCall implements CallListener, Tunneled
     return this.info.record;
   }
 
+  get story(): CallStory | undefined {
+    return this.info.story;
+  }
+
   protected override get deadlines(): DeadlineQueue<WaitingCall> {
     return this.#coalescer.deadlines;
   }
@@ -78,6 +83,7 @@ export class CoalescedCall extends WaitingCall implements CallListener, Tunneled
   }
   protected override openPlain(): ClientCall {
     this.#conveyor = undefined;
+    if (this.info.story !== undefined) this.info.story.ride = 'plain';
     this.#coalescer.asksForCapability(this.sentMetadata);
     return this.#coalescer.open(this.info);
   }

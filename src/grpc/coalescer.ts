@@ -173,7 +173,7 @@ export class ChannelCoalescer implements CoalescerHome, CoalesceChannel {
       return;
     }
     call.partition = lane.partition;
-    call.sentMs = watch.queued(info.record);
+    call.sentMs = watch.queued(info.record, info.story);
     if (!lane.partition.add(call)) {
       watch.alone(info.method, 'queue-full');
       call.goAlone();
@@ -280,6 +280,7 @@ export class ChannelCoalescer implements CoalescerHome, CoalesceChannel {
       definition: undefined,
       attempt: context,
       record: undefined,
+      story: undefined,
     };
     const { maxReplyBytes = MAX_REPLY_BYTES } = this.#door;
     detached(() => carrier.send(this.#channel.open(carrierInfo), metadata, address, maxReplyBytes));

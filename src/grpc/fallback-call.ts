@@ -188,6 +188,7 @@ export class FallbackCall extends HeldAnswerCall {
     this.#failure = undefined;
     this.#forget();
     this.#home.counts.used++;
+    if (this.info.story !== undefined) this.info.story.answeredBy = 'fallback';
     const name = codeName(failure.code);
     this.info.record?.call.span.setAttribute(FALLBACK_ATTRIBUTE, name);
     trailers.set(REASON_KEY, 'client.fallback/used');

@@ -240,6 +240,7 @@ export class HedgeContext implements AttemptContext {
   over = false;
   timed: AttemptContext['timed'] = undefined;
   timedOut = false;
+  watch: AttemptContext['watch'] = undefined;
   behaviours: readonly string[] = NO_BEHAVIOURS;
   #picked = '';
 

@@ -128,6 +128,9 @@ class OurInterceptingCall extends InterceptingCall {
       definition,
       door: options[DOOR] ?? options[INFO]?.door ?? UNKNOWN_DOOR,
       attempt: options[INFO]?.attempt,
+      story: options[INFO]?.story,
+      record: undefined,
+      ownsMetadata: false,
       stage: this.#behaviour.to,
       bottom: this.#bottom,
       scope,
@@ -199,6 +202,8 @@ class ForeignCall implements ClientCall {
       withAttempt(marked, attempt);
     }
     attempt.behaviours = [this.#names];
+    const { redirect } = this.#info.door;
+    if (redirect !== undefined) attempt.redirect = redirect;
     this.#attempt = attempt;
     this.#lower.start(marked, this.#info.kind === 'unary' || this.#info.kind === 'clientStream' ? new NoNullListener(listener) : listener);
   }

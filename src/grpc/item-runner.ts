@@ -15,8 +15,15 @@ import { runUnary } from './run-unary.ts';
 import type { ServerCall } from './server-call.ts';
 import { type CarrierFacts, type ResultSink, VirtualServerCall } from './virtual-call.ts';
 
+/** Where an item stands in its message. */
+export interface Place {
+  readonly index: number;
+  readonly size: number;
+  readonly form: 'envelope' | 'tunnel';
+}
+
 /** Makes the chain of interceptors above an item, the very one that a call of its own meets. */
-export type Chain = (method: UnaryMethod, call: ServerCall, item: { index: number; size: number }) => ServerCall;
+export type Chain = (method: UnaryMethod, call: ServerCall, item: Place) => ServerCall;
 
 /** What all items of a carrier share. */
 export interface SharedFacts extends CarrierFacts {
@@ -38,7 +45,7 @@ export class ItemRunner {
   start(
     item: WireItem,
     id: number,
-    place: { index: number; size: number },
+    place: Place,
     method: UnaryMethod,
     carrier: SharedFacts,
     chain: Chain,

@@ -8,6 +8,7 @@
  * @packageDocumentation
  */
 import { type ChannelOptions, experimental, connectivityState as State } from '@grpc/grpc-js';
+import type { BalanceCounts } from '../balance/counts.ts';
 import type { Clock } from '../clock.ts';
 import { ConnectWatch } from '../endpoints/connect-watch.ts';
 
@@ -17,6 +18,7 @@ export interface ConnectionHome {
   readonly options: ChannelOptions;
   readonly note: string;
   readonly clock: Clock;
+  readonly counts: BalanceCounts;
   /** Longest time for an attempt to connect, in ms. Asked when it begins. */
   timeoutMs(): number;
   changed(connection: Connection, state: State, error: string | null): void;
@@ -56,6 +58,8 @@ export class Connection implements experimental.Picker {
   /** The one result of all picks: it says nothing of the call. */
   #result: experimental.PickResult | undefined;
   #retired = false;
+  /** It counts as open. */
+  #open = false;
 
   constructor(endpoint: experimental.Endpoint, home: ConnectionHome) {
     this.#home = home;
@@ -95,6 +99,7 @@ export class Connection implements experimental.Picker {
   retire(): void {
     if (this.#retired) return;
     this.#retired = true;
+    this.#countOpen(false); // gRFC A94 counts that as a disconnection, too
     this.#leaf.destroy();
     this.#closeIdle();
   }
@@ -107,10 +112,11 @@ export class Connection implements experimental.Picker {
     return subchannel;
   }
   #watchNew(key: string, address: experimental.SubchannelAddress): Watched {
-    const { clock, timeoutMs } = this.#home;
+    const { clock, timeoutMs, counts } = this.#home;
     const watch = new ConnectWatch({
       clock,
       timeoutMs,
+      counts,
       // Asked of the connection itself: others may share it, and still want it when this channel is closed.
       ready: () => watched.subchannel?.getConnectivityState() === State.READY,
     });
@@ -126,6 +132,7 @@ export class Connection implements experimental.Picker {
   }
   #changed(state: State, error: string | null): void {
     if (state === State.READY) this.wasReady = true;
+    this.#countOpen(state === State.READY && !this.#retired);
     let text = error;
     for (const [address, { watch, subchannel }] of this.#watched) {
       const own = subchannel?.getConnectivityState();
@@ -134,6 +141,13 @@ export class Connection implements experimental.Picker {
       if (watch.gaveUp && error !== null) text = `${address} was not ready for calls within ${Math.round(watch.limitMs)} ms`;
     }
     this.#home.changed(this, state, text);
+  }
+  #countOpen(open: boolean): void {
+    if (open === this.#open) return;
+    this.#open = open;
+    const { counts } = this.#home;
+    counts.open += open ? 1 : -1;
+    if (!open) counts.disconnected++;
   }
   #closeIdle(): void {
     if (!this.#retired || !this.#own || this.inFlight > 0) return;

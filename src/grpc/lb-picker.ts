@@ -48,6 +48,7 @@ export class BookPicker implements experimental.Picker {
   pick(args: experimental.PickArgs): experimental.PickResult {
     const attempt = attemptOf(args.metadata);
     if (attempt?.over === true) return OVER;
+    attempt?.watch?.picking();
     if (attempt?.pin !== undefined) return this.#pickPinned(attempt.pin, attempt, args);
     const endpoint = this.#book.pick(attempt?.avoid);
     if (endpoint !== undefined) return this.#pickEndpoint(endpoint, attempt, args);
@@ -85,6 +86,7 @@ export class UnreadyPicker implements experimental.Picker {
   pick(args: experimental.PickArgs): experimental.PickResult {
     const attempt = attemptOf(args.metadata);
     if (attempt?.over === true) return OVER;
+    attempt?.watch?.picking();
     const pin = attempt?.pin;
     return pin === undefined ? this.#inner.pick(args) : dropPinned(pin);
   }
@@ -150,7 +152,10 @@ class PickedCall implements experimental.PickResult {
     let startedMs = 0;
     let counted = false;
     this.onCallStarted = () => {
-      if (attempt !== undefined) attempt.started = true;
+      if (attempt !== undefined) {
+        attempt.started = true;
+        attempt.watch?.started();
+      }
       inner.onCallStarted?.();
       if (attempt?.counted === true) return;
       counted = true;

@@ -158,7 +158,7 @@ export class PeakEwmaBalancer implements experimental.LoadBalancer, Connections 
     return own;
   }
   #openSlots(
-    { clock, rules, rounds }: Running,
+    { clock, rules, rounds, book }: Running,
     wanted: ReadonlyMap<string, experimental.Endpoint>,
     options: ChannelOptions,
     note: string,
@@ -166,7 +166,7 @@ export class PeakEwmaBalancer implements experimental.LoadBalancer, Connections 
     for (const [address, endpoint] of wanted) {
       if (this.#slots.has(address)) continue;
       const slot = new Slot(address, endpoint, {
-        ...{ helper: this.#helper, options, note, clock, connectTimeoutMs: rules.connectTimeoutMs },
+        ...{ helper: this.#helper, options, note, clock, counts: book.counts, connectTimeoutMs: rules.connectTimeoutMs },
         picked: () => rounds.used(),
         changed: (changed, state, error) => this.#slotChanged(changed, state, error),
         rebuilt: (rebuilt) => this.#rebuilt(rebuilt),

@@ -82,9 +82,9 @@ export class Slot {
   }
 
   #open(options: ChannelOptions, timeoutMs: () => number): Connection {
-    const { helper, note, clock, picked } = this.#home;
+    const { helper, note, clock, picked, counts } = this.#home;
     return new Connection(this.#endpoint, {
-      ...{ helper, options, note, clock, timeoutMs, picked },
+      ...{ helper, options, note, clock, timeoutMs, picked, counts },
       changed: (connection, state, error) => {
         if (connection === this.#main) this.#changed(state, error);
         else if (connection === this.#spare && state === State.READY) this.#swap(clock.nowMs());

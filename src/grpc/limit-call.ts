@@ -8,6 +8,7 @@ import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { late, refusal } from '../errors.ts';
 import { type AdaptiveLimiter, type LimitSample, lessonOf } from '../limit/limiter.ts';
+import type { QueueName } from '../observe/queue-span.ts';
 import { BulkheadCall, BulkheadServerCall, type RefusalWords } from './bulkhead-call.ts';
 import type { CallInfo, NextClientCall } from './client-call.ts';
 import { refusalOf } from './refuse.ts';
@@ -23,6 +24,9 @@ export class LimitCall extends BulkheadCall implements LimitSample {
   constructor(limiter: AdaptiveLimiter, info: CallInfo, next: NextClientCall, clock: Clock) {
     super(limiter.bulkhead, info, next, clock, limitWords);
     this.#limiter = limiter;
+  }
+  protected override get queue(): QueueName {
+    return 'limit';
   }
   override granted(): void {
     this.#limiter.begin(this);
@@ -60,6 +64,9 @@ export class LimitServerCall extends BulkheadServerCall implements LimitSample {
   constructor(lower: ServerCall, limiter: AdaptiveLimiter, info: ServerInfo, clock: Clock) {
     super(lower, () => limiter.bulkhead, info, clock, limitWords);
     this.#limiter = limiter;
+  }
+  protected override get queue(): QueueName {
+    return 'limit';
   }
   override granted(): void {
     this.#open = true;

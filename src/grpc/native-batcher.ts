@@ -109,6 +109,7 @@ export class NativeBatcher implements NativeHome {
     }
     call.partition = partition;
     call.watchDeadline();
+    if (info.story !== undefined) call.queuedAtMs = this.#clock.nowMs();
     if (!partition.add(call)) this.#alone(call, 'queue-full');
   }
 
@@ -139,6 +140,8 @@ export class NativeBatcher implements NativeHome {
 
   #flushed(partition: Partition<NativeCall>, calls: NativeCall[], reason: FlushReason): void {
     const [first] = calls;
+    const nowMs = this.#clock.nowMs();
+    for (const call of calls) call.left(nowMs);
     if (calls.length === 1 && first !== undefined) {
       first.leads = reason === 'lead';
       this.#alone(first, 'alone');
@@ -183,6 +186,7 @@ export class NativeBatcher implements NativeHome {
       definition: undefined,
       attempt: context,
       record: undefined,
+      story: undefined,
       bottom: this.#bottom,
       scope: NOBODY,
     };

@@ -50,6 +50,8 @@ export class NativeCall extends WaitingCall implements CallListener {
   #carrier: NativeCarrier | undefined;
   lifted: Lifted = NOT_LIFTED;
   place = 0;
+  /** When it was queued, on the clock; 0: it was not. */
+  queuedAtMs = 0;
   fallback: Fallback | undefined = undefined;
 
   constructor(home: NativeHome, plan: NativePlan, info: CallInfo, next: NextClientCall) {
@@ -75,16 +77,23 @@ export class NativeCall extends WaitingCall implements CallListener {
   }
   protected override openPlain(): ClientCall {
     this.#carrier = undefined;
+    if (this.info.story !== undefined) this.info.story.ride = 'plain';
     return this.#home.open(this);
   }
   protected override plainEnded({ code }: StatusObject): void {
     this.fallback?.ended(code);
   }
 
+  /** It has left the queue. */
+  left(nowMs: number): void {
+    if (this.queuedAtMs > 0) this.info.story?.waited(this.queuedAtMs, nowMs);
+    this.queuedAtMs = 0;
+  }
   /** It is in a batch now. */
   carriedBy(carrier: NativeCarrier, place: number): void {
     this.#carrier = carrier;
     this.place = place;
+    if (this.info.story !== undefined) this.info.story.ride = 'native';
   }
   /** It may have reached `peer`. */
   wasSent(peer: string): void {
@@ -118,7 +127,7 @@ export class NativeCall extends WaitingCall implements CallListener {
   }
 
   override getPeer(): string {
-    return this.lower?.getPeer() ?? this.#carrier?.getPeer() ?? this.info.door.target;
+    return this.lower?.getPeer() ?? this.#carrier?.getPeer() ?? (this.info.attempt?.picked || this.info.door.target);
   }
   override getAuthContext(): AuthContext | null {
     return this.lower?.getAuthContext() ?? this.#carrier?.getAuthContext() ?? null;

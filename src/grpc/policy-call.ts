@@ -107,6 +107,7 @@ export class PolicyCall extends WholeRequestCall {
     }
     const metadata = new Metadata();
     metadata.set(REASON_KEY, 'client.policy/fallback');
+    if (this.info.story !== undefined) this.info.story.answeredBy = 'fallback';
     this.#deliver(new Metadata(), message, { code: Code.OK, details: "inmesh: answered by the application's policy", metadata });
   }
 

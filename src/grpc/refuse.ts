@@ -25,6 +25,12 @@ export function refusalOf(status: StatusObject): Refusal | undefined {
   return (status as Partial<LocalStatus>)[LOCAL];
 }
 
+/** Who refused a call and why, on this side or over there: the text of `inmesh-reason`, if there is one. */
+export function reasonOf({ metadata }: { readonly metadata?: Metadata | null | undefined }): string | undefined {
+  const reason = metadata?.get(REASON_KEY)[0];
+  return typeof reason === 'string' ? reason : undefined;
+}
+
 /** The refusal as the status a server call ends with; a client of ours learns that the handler never ran. */
 export function serverRefusal(refusal: Refusal): ServerStatus {
   const metadata = new Metadata();

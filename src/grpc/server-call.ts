@@ -7,6 +7,8 @@
  */
 import type { Deadline, Metadata, ServerInterceptingCallInterface } from '@grpc/grpc-js';
 import type { MethodKind } from '../call.ts';
+import type { WaitLog } from '../observe/queue-span.ts';
+import type { CallStory } from '../observe/story.ts';
 
 export type ServerListener = Parameters<ServerInterceptingCallInterface['start']>[0];
 export type ServerStatus = Parameters<ServerInterceptingCallInterface['sendStatus']>[0];
@@ -18,7 +20,11 @@ export interface ServerInfo {
   readonly method: string;
   readonly kind: MethodKind;
   /** Set when the call came inside a batch. */
-  readonly item: { readonly index: number; readonly size: number } | undefined;
+  readonly item: { readonly index: number; readonly size: number; readonly form?: 'envelope' | 'tunnel' } | undefined;
+  /** What the layers write down of the call; set by the top stage of a mesh. Undefined: nobody keeps it. */
+  story?: CallStory | undefined;
+  /** Hears how long the call waits in queues; set where it is traced. */
+  waits?: WaitLog | undefined;
 }
 
 /** A server behaviour: wraps the call nearer the wire. */

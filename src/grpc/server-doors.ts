@@ -12,6 +12,7 @@ import type { BatchLimits } from './batch-service.ts';
 import type { PortSecurity } from './port-security.ts';
 import type { ServerLayer } from './server-call.ts';
 import { ServerHost, type ServerHostOptions } from './server-host.ts';
+import { watchPorts } from './server-shadow.ts';
 
 export interface ServerDoorsOptions {
   readonly layer: ServerLayer;
@@ -41,8 +42,18 @@ export class ServerDoors {
   readonly #waiting = new Map<ServerOptions, ServerHost>();
   readonly #hosts = new Set<ServerHost>();
 
+  /** Where they listen. */
+  readonly #bound: { readonly server: Server; readonly address: string }[] = [];
+
   constructor(options: ServerDoorsOptions) {
     this.#options = options;
+  }
+
+  /** Tells everybody who is connected to go elsewhere; what still runs after the grace time is cut off. They go on listening. */
+  drain(graceMs: number): void {
+    for (const { server, address } of this.#bound) {
+      if (/:\d+$|^unix:/.test(address)) server.drain(address, graceMs); // no injector has an address
+    }
   }
 
   options(given: ServerOptions): ServerOptions {
@@ -61,6 +72,11 @@ export class ServerDoors {
     const host = this.#hostFor(given);
     host.attach(server);
     this.#options.ports?.watch(server);
+    watchPorts(
+      server,
+      (_credentials, address) => address,
+      (port, address) => this.#bound.push({ server, address: port === undefined ? address : address.replace(/:\d+$/, `:${port}`) }),
+    );
     if (host.carriersOff !== undefined) this.#options.warn(`no batches are served: ${host.carriersOff}`);
   }
 

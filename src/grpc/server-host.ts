@@ -121,7 +121,7 @@ export class ServerHost implements CarrierHost {
     }
     const kind = kindOf(definition.requestStream, definition.responseStream);
     const wire = this.#off === undefined && this.#methods.get(path) === 'unary' ? new AdvertisingCall(call, this.#advertise) : call;
-    let chain: ServerCall = this.#options.layer({ method: path, kind, item: undefined }, wire);
+    let chain: ServerCall = this.#options.layer({ method: path, kind, item: undefined, story: undefined }, wire);
     for (const interceptor of this.#options.interceptors ?? []) chain = interceptor(definition, chain);
     return new FusedServerCall(chain);
   };
@@ -236,7 +236,7 @@ export class ServerHost implements CarrierHost {
     return ({ path, definition }, call, item) => {
       let chain: ServerCall = call;
       for (const interceptor of fromPort) chain = interceptor(definition, chain);
-      if (this.#options.fused) chain = this.#options.layer({ method: path, kind: 'unary', item }, chain);
+      if (this.#options.fused) chain = this.#options.layer({ method: path, kind: 'unary', item, story: undefined }, chain);
       for (const interceptor of this.#options.interceptors ?? []) chain = interceptor(definition, chain);
       return chain;
     };

@@ -17,6 +17,8 @@ import type { CallInfo } from './client-call.ts';
 export const PRIORITY_KEY = 'inmesh-priority';
 /** Metadata key of a call's tenant; absent: nobody said. */
 export const TENANT_KEY = 'inmesh-tenant';
+/** Metadata key of a copy (`interceptors/mirror.ts`). Handlers see it too; what is called for a copy has it as well. */
+export const MIRROR_KEY = 'inmesh-mirror';
 
 /** Printable ASCII, no blanks around it: what a header's value may be. */
 const TENANT: RegExp = /^[!-~](?:[ -~]{0,126}[!-~])?$/;
@@ -27,6 +29,7 @@ const MAX_ATTEMPT = 100;
 export interface SentTraits {
   readonly priority: Priority | undefined;
   readonly tenant: string | undefined;
+  readonly mirrored?: boolean;
 }
 
 /** How much the call matters. @throws ConfigError when the call was given something else. */
@@ -54,11 +57,13 @@ export function traitsToSend(info: CallInfo, allowed: { readonly priority: boole
   const priority = given === 'default' || !allowed.priority ? undefined : given;
   const named = tenantOf(info);
   const tenant = allowed.tenant ? named : undefined;
+  if (currentScope.getStore()?.traits.mirrored === true) return { priority, tenant, mirrored: true };
   return priority === undefined && tenant === undefined ? undefined : { priority, tenant };
 }
 
 /** Writes them. What stood there before was not ours to say. */
-export function writeTraits(metadata: Metadata, { priority, tenant }: SentTraits): void {
+export function writeTraits(metadata: Metadata, { priority, tenant, mirrored = false }: SentTraits): void {
+  if (mirrored) metadata.set(MIRROR_KEY, '1');
   if (priority !== undefined) metadata.set(PRIORITY_KEY, priority);
   if (tenant !== undefined) metadata.set(TENANT_KEY, tenant);
 }
@@ -76,6 +81,7 @@ export function takeTraits(metadata: Metadata, trusted: boolean): CallTraits {
     const tenant = only(metadata.get(TENANT_KEY), isTenant);
     if (priority !== undefined || tenant !== undefined) traits = { priority, tenant, attempt };
   }
+  if (metadata.get(MIRROR_KEY).length > 0) traits = { ...traits, mirrored: true };
   metadata.remove(PRIORITY_KEY);
   metadata.remove(TENANT_KEY);
   return traits;

@@ -204,7 +204,7 @@ class ServedTunnel implements ResultSink {
         this.#bytes += item.request.length;
         this.#watch?.started(id, path);
         if (this.#bytes > MAX_UNANSWERED_BYTES) this.#stream.pause();
-        this.#runner.start(item, id, { index: i, size: items.length }, method, shared, chain, this, this.#keep);
+        this.#runner.start(item, id, { index: i, size: items.length, form: 'tunnel' }, method, shared, chain, this, this.#keep);
       }
     }
   }

@@ -197,6 +197,7 @@ export class Tunnels {
       definition: undefined,
       attempt: context,
       record: undefined,
+      story: undefined,
     };
     detached(() => tunnel.open(channel.open(call), metadata));
   }

@@ -47,6 +47,11 @@ export class KeyedLimits {
     return this.#limits.add(method, () => new AdaptiveLimiter(rules, createAlgorithm(rules, this.#random), this.#clock, this.#expiries));
   }
 
+  /** The limiters themselves, by method. */
+  entries(): IterableIterator<[string, AdaptiveLimiter]> {
+    return this.#limits.entries();
+  }
+
   /** All of them now, by method. */
   stats(): Record<string, LimitStats> {
     const all: Record<string, LimitStats> = Object.create(null);

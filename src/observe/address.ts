@@ -4,6 +4,8 @@
  * @packageDocumentation
  */
 
+import { isIP } from 'node:net';
+/** @ts-ignore: an optional peer, whose types may be absent */
 import type { Attributes } from '@opentelemetry/api';
 import { SERVER_ADDRESS, SERVER_PORT } from './names.ts';
 
@@ -62,7 +64,9 @@ function parsePeer(peer: string): Address | undefined {
   if (bracketed !== undefined) return bracketed;
   const colon = peer.lastIndexOf(':');
   const port = portOf(peer.slice(colon + 1));
-  return colon <= 0 || port === undefined ? undefined : { address: peer.slice(0, colon), port };
+  const address = peer.slice(0, colon);
+  // A name is a target's: who answered has a number.
+  return port === undefined || isIP(address) === 0 ? undefined : { address, port };
 }
 
 function splitHostPort(name: string): Address | undefined {

@@ -1,12 +1,14 @@
 /**
- * What telemetry keeps of one call, and how the layers of one call find each other: the call's span is made at the top, the
- * attempts' below retry, the link to a carrier below that. It rides on `CallInfo.record`.
+ * What telemetry keeps of one traced call, and how the layers of one call find each other: the call's span is made at the top,
+ * the attempts' below retry, the link to a carrier below that. It rides on `CallInfo.record`.
  *
  * @packageDocumentation
  */
 /** @ts-ignore: an optional peer, whose types may be absent */
 import type { Context, Span } from '@opentelemetry/api';
 import type { Clock } from '../clock.ts';
+import type { TracerSource } from './api.ts';
+import { type QueueName, recordWait, type WaitLog } from './queue-span.ts';
 
 /** What a layer of a call knows of the spans above it. */
 export interface CallRecord {
@@ -22,41 +24,48 @@ export interface AttemptLog {
   reveal(): void;
 }
 
+/** What makes the spans of all calls of a client. */
+export interface CallLogSource {
+  readonly clock: Clock;
+  readonly tracer: TracerSource;
+}
+
 /** One traced call. */
-export class CallLog implements CallRecord {
+export class CallLog implements CallRecord, WaitLog {
   readonly span: Span;
   /** What was active at the call site, with the call's span in it: parent of the attempts' spans. */
   readonly context: Context;
+  /** False: another instrumentation has opened the span, and ends it. */
+  readonly own: boolean;
+  /** When the call began, on `Clock.nowMs`. */
+  readonly startedMs: number;
   /** Attempts begun, hedges included. */
   attempts = 0;
   /** The first attempt while it has no span. */
   first: AttemptLog | undefined = undefined;
-  /** Endpoints tried, `host:port`, in the order of the attempts' ends. */
-  readonly endpoints: string[] = [];
-  /** Status code; undefined while the call runs. */
-  code: number | undefined = undefined;
-  /** Who refused the call, if it was one of us: the text of `inmesh-reason`. */
-  refusedBy: string | undefined = undefined;
-  readonly #clock: Clock;
+  readonly #source: CallLogSource;
   readonly #wallMs: number;
-  readonly #startMs: number;
 
-  constructor(clock: Clock, wallMs: number, startMs: number, span: Span, context: Context) {
-    this.#clock = clock;
+  /** @param wallMs - The wall clock at the call's start. */
+  constructor(source: CallLogSource, wallMs: number, span: Span, context: Context, own: boolean) {
+    this.#source = source;
     this.#wallMs = wallMs;
-    this.#startMs = startMs;
+    this.startedMs = source.clock.nowMs();
     this.span = span;
     this.context = context;
+    this.own = own;
   }
   get call(): CallLog {
     return this;
   }
-  /** When the call began, on `Clock.nowMs`. */
-  get startedMs(): number {
-    return this.#startMs;
-  }
   /** Now, in milliseconds since 1970: the wall clock at the call's start plus monotonic time, so that no child outlasts its parent by a clock step. */
   time(): number {
-    return this.#wallMs + (this.#clock.nowMs() - this.#startMs);
+    return this.#at(this.#source.clock.nowMs());
+  }
+  waited(queue: QueueName, sinceMs: number): void {
+    recordWait(this.#source.tracer.tracer, this.context, queue, this.#at(sinceMs), this.time());
+  }
+  #at(monotonicMs: number): number {
+    return this.#wallMs + (monotonicMs - this.startedMs);
   }
 }

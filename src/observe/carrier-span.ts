@@ -4,17 +4,15 @@
  *
  * @packageDocumentation
  */
+/** @ts-ignore: an optional peer, whose types may be absent */
 import type { Context, Link, Span } from '@opentelemetry/api';
-import { serverAttributes } from './address.ts';
 import { TracerSource } from './api.ts';
 import type { CallRecord } from './call-record.ts';
-import { BATCH_SIZE, isClientError, isServerError, KIND_CLIENT, KIND_SERVER, RPC_METHOD, RPC_SYSTEM, rpcMethod } from './names.ts';
-import { resolveTracing, type TracingOptions } from './options.ts';
-import { type Carried, extract, inject, strip } from './propagation.ts';
+import { BATCH_SIZE, isClientError, isServerError, KIND_CLIENT, KIND_SERVER, NO_TRACE } from './names.ts';
+import { type ResolvedTracing, resolveTracing, type TracingOptions } from './options.ts';
+import { type Carried, Propagation } from './propagation.ts';
 import { describeEnd } from './span-end.ts';
-
-/** The SDK's default for links of one span (`OTEL_SPAN_LINK_COUNT_LIMIT`). */
-const MAX_LINKS = 128;
+import { SpanStarts, TargetStarts } from './span-start.ts';
 
 /** An open carrier span. */
 export interface CarrierSpan {
@@ -56,15 +54,17 @@ export function servedCarrierSpans(options?: TracingOptions): StartServedCarrier
   if (resolved === undefined) return () => undefined;
   const { otel } = resolved;
   const source = new TracerSource(otel);
+  const starts = new SpanStarts(resolved, 'Recv');
+  const propagation = new Propagation(resolved);
   return (path, metadata, size, peer) => {
-    const parent = extract(otel, metadata);
+    const parent = propagation.extract(metadata);
     if (otel.trace.getSpan(parent) === undefined) return undefined;
-    strip(otel, metadata);
-    const attributes = { [RPC_SYSTEM]: 'grpc', [RPC_METHOD]: rpcMethod(path), [BATCH_SIZE]: size };
-    const span = source.tracer.startSpan(rpcMethod(path), { kind: KIND_SERVER, attributes }, parent);
+    propagation.strip(metadata);
+    const { name, attributes } = starts.of(path);
+    const span = source.tracer.startSpan(name, { kind: KIND_SERVER, attributes: { ...attributes, [BATCH_SIZE]: size } }, parent);
     if (!span.isRecording()) return undefined;
     const context = otel.trace.setSpan(otel.ROOT_CONTEXT, span);
-    const end = ender(span, isServerError);
+    const end = ender(span, isServerError, resolved);
     return { run: (fn) => otel.context.with(context, fn), end: (code) => end(code, peer) };
   };
 }
@@ -73,34 +73,41 @@ export function servedCarrierSpans(options?: TracingOptions): StartServedCarrier
 export function carrierSpans(options?: TracingOptions): StartCarrierSpan {
   const resolved = resolveTracing(options);
   if (resolved === undefined) return () => undefined;
-  const { otel } = resolved;
+  const { otel, maxLinks } = resolved;
   const source = new TracerSource(otel);
+  const starts = new TargetStarts(resolved);
+  const propagation = new Propagation(resolved);
   return (path, target, items) => {
     if (items.length < 2) return undefined;
     const links: Link[] = [];
+    let traced = false;
     for (const item of items) {
-      if (item !== undefined && links.length < MAX_LINKS) links.push({ context: item.span.spanContext() });
+      if (item === undefined) continue;
+      traced = true;
+      if (links.length >= maxLinks) break;
+      links.push({ context: item.span.spanContext() });
     }
-    if (links.length === 0) return undefined;
-    const attributes = { [RPC_SYSTEM]: 'grpc', [RPC_METHOD]: rpcMethod(path), [BATCH_SIZE]: items.length, ...serverAttributes(target) };
-    const span = source.tracer.startSpan(rpcMethod(path), { kind: KIND_CLIENT, attributes, links }, otel.ROOT_CONTEXT);
+    if (!traced) return undefined;
+    const { name, attributes } = starts.of(target, path);
+    const own = { ...attributes, [BATCH_SIZE]: items.length };
+    const span = source.tracer.startSpan(name, { kind: KIND_CLIENT, attributes: own, links }, otel.ROOT_CONTEXT);
     const spanContext = span.spanContext();
-    if (!otel.trace.isSpanContextValid(spanContext)) return undefined;
+    if (spanContext.traceId === NO_TRACE) return undefined;
     for (const item of items) {
       item?.span.setAttribute(BATCH_SIZE, items.length);
-      if (span.isRecording()) item?.span.addLink({ context: spanContext });
+      if (span.isRecording() && maxLinks > 0) item?.span.addLink({ context: spanContext });
     }
     const context: Context = otel.trace.setSpan(otel.ROOT_CONTEXT, span);
-    return { inject: (metadata) => inject(otel, context, metadata), end: ender(span, isClientError) };
+    return { inject: (metadata) => propagation.injected(context, metadata), end: ender(span, isClientError, resolved) };
   };
 }
 
-function ender(span: Span, isError: (code: number) => boolean): CarrierSpan['end'] {
+function ender(span: Span, isError: (code: number) => boolean, options: ResolvedTracing): CarrierSpan['end'] {
   let ended = false;
   return (code, peer) => {
     if (ended) return;
     ended = true;
-    describeEnd(span, { code, error: isError(code), peer });
+    describeEnd(span, { code, error: isError(code), peer }, options);
     span.end();
   };
 }

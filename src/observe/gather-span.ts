@@ -7,12 +7,10 @@
 /** @ts-ignore: an optional peer, whose types may be absent */
 import type { Link, Span } from '@opentelemetry/api';
 import { TracerSource } from './api.ts';
-import { BATCH_SIZE, isServerError, RPC_METHOD, rpcMethod } from './names.ts';
+import { BATCH_SIZE, isServerError, NO_TRACE, rpcMethod } from './names.ts';
 import { resolveTracing, type TracingOptions } from './options.ts';
 import { describeEnd } from './span-end.ts';
-
-/** The SDK's default for links of one span (`OTEL_SPAN_LINK_COUNT_LIMIT`). */
-const MAX_LINKS = 128;
+import { callAttributes } from './span-start.ts';
 
 /** The span that an item was served in. */
 export type ItemSpan = Span;
@@ -37,26 +35,30 @@ export interface GatherSpans {
 export function gatherSpans(options?: TracingOptions): GatherSpans | undefined {
   const resolved = resolveTracing(options);
   if (resolved === undefined) return undefined;
-  const { otel } = resolved;
+  const { otel, maxLinks } = resolved;
   const source = new TracerSource(otel);
   return {
     current: () => otel.trace.getSpan(otel.context.active()),
     start: (path, calls) => {
       const links: Link[] = [];
+      let traced = false;
       for (const call of calls) {
-        if (call?.isRecording() && links.length < MAX_LINKS) links.push({ context: call.spanContext() });
+        if (!call?.isRecording()) continue;
+        traced = true;
+        if (links.length >= maxLinks) break;
+        links.push({ context: call.spanContext() });
       }
-      if (links.length === 0) return undefined;
-      const name = `${rpcMethod(path)} batch`;
-      const attributes = { [RPC_METHOD]: rpcMethod(path), [BATCH_SIZE]: calls.length };
-      const span = source.tracer.startSpan(name, { attributes, links }, otel.ROOT_CONTEXT);
-      if (!otel.trace.isSpanContextValid(span.spanContext())) return undefined;
-      if (span.isRecording()) for (const call of calls) call?.addLink({ context: span.spanContext() });
+      if (!traced) return undefined;
+      const method = rpcMethod(path);
+      const attributes = { ...callAttributes(resolved, method), [BATCH_SIZE]: calls.length };
+      const span = source.tracer.startSpan(`${method} batch`, { attributes, links }, otel.ROOT_CONTEXT);
+      if (span.spanContext().traceId === NO_TRACE) return undefined;
+      if (span.isRecording() && maxLinks > 0) for (const call of calls) call?.addLink({ context: span.spanContext() });
       const context = otel.trace.setSpan(otel.ROOT_CONTEXT, span);
       return {
         run: (fn) => otel.context.with(context, fn),
         end: (code) => {
-          describeEnd(span, { code, error: isServerError(code), peer: '' });
+          describeEnd(span, { code, error: isServerError(code), peer: '' }, resolved);
           span.end();
         },
       };

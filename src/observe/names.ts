@@ -17,8 +17,19 @@ export const PEER_PORT = 'network.peer.port';
 export const REQUEST_METADATA = 'rpc.request.metadata.';
 export const RESPONSE_METADATA = 'rpc.response.metadata.';
 
+/** Of the conventions before they were stable, for `OTEL_SEMCONV_STABILITY_OPT_IN=rpc/dup`. */
+export const OLD_SYSTEM = 'rpc.system';
+export const OLD_SERVICE = 'rpc.service';
+export const OLD_STATUS = 'rpc.grpc.status_code';
+
 /** Attempts of the call before this one (gRFC A72). */
 export const PREVIOUS_ATTEMPTS = 'previous-rpc-attempts';
+/** Set on attempts that are hedges. */
+export const HEDGE = 'inmesh.hedge';
+/** Set on attempts that were given up because another one answered. */
+export const LOST = 'inmesh.lost';
+/** What a call waited for: `bulkhead` or `limit`. */
+export const QUEUE = 'inmesh.queue';
 /** Who refused a call and why, e.g. `client.bulkhead/queue-full`; the text of the `inmesh-reason` trailer. */
 export const REASON = 'inmesh.reason';
 export const BATCH_SIZE = 'inmesh.batch.size';
@@ -59,9 +70,13 @@ export const STAGE_BOUNDARIES: readonly number[] = [0.0001, 0.00025, 0.0005, 0.0
 export const OTHER = '_OTHER';
 
 /** `SpanKind` and `SpanStatusCode` of the API, by value: the API may be missing. */
+export const KIND_INTERNAL = 0;
 export const KIND_SERVER = 1;
 export const KIND_CLIENT = 2;
+export const STATUS_OK = 1;
 export const STATUS_ERROR = 2;
+/** The trace id of a span that belongs to no trace, as those of the API without an SDK. */
+export const NO_TRACE = '00000000000000000000000000000000';
 
 /** `/pkg.Service/Method` as the conventions write it: `pkg.Service/Method`. */
 export function rpcMethod(path: string): string {

@@ -77,6 +77,10 @@ export interface MethodView {
   readonly attemptSuccess: number;
   readonly latencyMs: LatencyView;
   readonly history: HistoryView;
+  /** Since the start: calls that took at most each of `DURATION_BOUNDARIES` (0.005 s to 10 s), then all. */
+  readonly durationCounts?: readonly number[];
+  /** Time that all ended calls took. */
+  readonly durationSumMs?: number;
 }
 
 /** One endpoint of one target. */
@@ -203,8 +207,8 @@ export interface OverviewView {
   readonly events: readonly EventView[];
 }
 
-/** Where the value of a policy field comes from. */
-export type OriginKind = 'call' | 'methods' | 'services' | 'declared' | 'service-config' | 'defaults' | 'built-in';
+/** Where the value of a policy field comes from; `policy`: from a field of the document that holds for the whole mesh. */
+export type OriginKind = 'call' | 'methods' | 'services' | 'declared' | 'service-config' | 'policy' | 'defaults' | 'built-in';
 
 /** One effective value of a method. */
 export interface ExplainedView {

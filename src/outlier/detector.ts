@@ -12,6 +12,7 @@
  *
  * @packageDocumentation
  */
+import type { BalanceCounts, OutlierRule } from '../balance/counts.ts';
 import type { Random } from '../random.ts';
 import type { OutlierHost } from './host.ts';
 import type { OutlierRules } from './options.ts';
@@ -21,6 +22,7 @@ const MAX_CATCH_UP = 1_000;
 
 export class OutlierDetector {
   readonly #random: Random;
+  readonly #counts: Pick<BalanceCounts, 'ejections' | 'unenforced'> | undefined;
   #rules: OutlierRules | undefined;
   #startedMs = 0;
   #dueMs = Number.POSITIVE_INFINITY;
@@ -29,8 +31,10 @@ export class OutlierDetector {
   /** Of those that are being judged. */
   #ejected = 0;
 
-  constructor(random: Random) {
+  /** @param counts - Counts along, by rule. */
+  constructor(random: Random, counts?: Pick<BalanceCounts, 'ejections' | 'unenforced'>) {
     this.#random = random;
+    this.#counts = counts;
   }
 
   /** When the present interval ends; Infinity: nothing is to be judged. */
@@ -115,7 +119,7 @@ export class OutlierDetector {
     const threshold = mean - Math.max((deviation * rule.stdevFactor) / 1000, rules.minimumGap);
     for (const host of judged) {
       if (this.#isFull(rules, hosts)) return;
-      if (host.successRate < threshold) this.#eject(host, rule.enforcementPercentage, nowMs);
+      if (host.successRate < threshold) this.#eject(host, rule.enforcementPercentage, 'success_rate', nowMs);
     }
   }
   #judgeFailurePercentage(rules: OutlierRules, hosts: ReadonlySet<OutlierHost>, nowMs: number): void {
@@ -126,20 +130,22 @@ export class OutlierDetector {
     for (const host of judged) {
       if (this.#isFull(rules, hosts)) return;
       // A50's comment says "at least", its algorithm "more than" (O9): the algorithm holds, there and here.
-      if (host.failurePercentage > rule.threshold) this.#eject(host, rule.enforcementPercentage, nowMs);
+      if (host.failurePercentage > rule.threshold) this.#eject(host, rule.enforcementPercentage, 'failure_percentage', nowMs);
     }
   }
   /** Asked before each ejection, as in A50: with ten percent of three, one may go. */
   #isFull(rules: OutlierRules, hosts: ReadonlySet<OutlierHost>): boolean {
     return this.#ejected * 100 >= rules.maxEjectionPercent * hosts.size;
   }
-  #eject(host: OutlierHost, enforcementPercentage: number, nowMs: number): void {
+  #eject(host: OutlierHost, enforcementPercentage: number, rule: OutlierRule, nowMs: number): void {
     if (host.ejectedAtMs !== undefined) return;
     if (this.#random() * 100 >= enforcementPercentage) {
       this.#unenforced++;
+      if (this.#counts !== undefined) this.#counts.unenforced[rule]++;
       return;
     }
     this.#ejections++;
+    if (this.#counts !== undefined) this.#counts.ejections[rule]++;
     this.#ejected++;
     host.eject(nowMs);
   }

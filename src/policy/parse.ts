@@ -15,6 +15,7 @@ import { parseSeconds } from './duration.ts';
 import { hedgingProblems } from './hedging.ts';
 import { limitProblems } from './limit-rules.ts';
 import { type MethodPolicy, type Policy, policyRule, type RetryPolicy } from './policy.gen.ts';
+import { trafficProblems } from './traffic-rules.ts';
 
 /** One fault in a document. */
 export interface Problem {
@@ -70,6 +71,7 @@ export function checkPolicy(input: unknown): Checked {
       ...throttleProblems(result.output),
       ...hedgingProblems(result.output),
       ...limitProblems(result.output),
+      ...trafficProblems(result.output),
     );
   return result.success && problems.length === 0 ? { policy: result.output } : { problems };
 }

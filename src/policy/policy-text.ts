@@ -54,7 +54,7 @@ function toPlain(document: ReturnType<typeof parseDocument>, file: string): unkn
 }
 
 /** Where a place in the document begins; where its nearest existing parent does, if it is not there. */
-function offsetOf(root: unknown, keys: readonly (string | number)[]): number {
+export function offsetOf(root: unknown, keys: readonly (string | number)[]): number {
   let node: unknown = root;
   let offset = isNode(root) ? (root.range?.[0] ?? 0) : 0;
   for (const key of keys) {

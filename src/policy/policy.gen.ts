@@ -40,6 +40,151 @@ export interface Policy {
   readonly outlierDetection?: OutlierDetection;
   /** How addresses are looked for, and connections watched. */
   readonly endpoints?: Endpoints;
+  /** Targets that calls can be sent to besides the client's own, by a name of yours. */
+  readonly clusters?: { readonly [name: string]: Cluster };
+  /** Which calls go to which cluster; the first that matches. What none matches goes to the client's own target. */
+  readonly routes?: readonly Route[];
+  /** Unary calls that are sent a second time, to another cluster, whose answer nobody gets. Every one that matches. */
+  readonly mirrors?: readonly Mirror[];
+  /** Faults in attempts of client calls. Every one that matches. */
+  readonly faults?: readonly Fault[];
+}
+
+/**
+ * Another target of the same client: its own channel, endpoints and balancing, with the client's credentials and options unless
+ * createMesh was given others.
+ */
+export interface Cluster {
+  /** As in a client's constructor, e.g. "dns:///canary:50051". */
+  readonly target: string;
+}
+
+/** Where some calls go: to cluster, to the clusters of split, or, with neither, to the client's own target. */
+export interface Route {
+  /** Unset: every call. */
+  readonly match?: CallMatch;
+  /** A name under clusters. */
+  readonly cluster?: string;
+  /** Several clusters, each with its share of the calls. */
+  readonly split?: readonly WeightedCluster[];
+  /** Calls with the same key go to the same cluster of the split. Unset, or for calls without one: by chance. */
+  readonly key?: SplitKey;
+}
+
+/** Part of a split. */
+export interface WeightedCluster {
+  /** A name under clusters. Unset: the client's own target. */
+  readonly cluster?: string;
+  /**
+   * Its share is this out of the sum of all; 0 is none.
+   * Range: 0 to 1000000.
+   */
+  readonly weight: number;
+}
+
+/** What tells calls apart for a split. One of them. */
+export interface SplitKey {
+  /** Value of a metadata key. */
+  readonly header?: string;
+  /** Whom the call is for. */
+  readonly tenant?: boolean;
+  /** Field of the request, "user.id". Needs descriptors, and methods in match. */
+  readonly field?: string;
+}
+
+/** Which calls: those for which everything in it holds. */
+export interface CallMatch {
+  /** Any of these methods, "pkg.Service/Method", or services, "pkg.Service". Unset: every method. */
+  readonly methods?: readonly string[];
+  /** Metadata of the call; all of them. */
+  readonly headers?: readonly HeaderMatch[];
+  /** Fields of the request; all of them. In routes only; needs descriptors, and methods. */
+  readonly fields?: readonly FieldMatch[];
+}
+
+/** One metadata key. One of exact, prefix, regex and present; without any, present. */
+export interface HeaderMatch {
+  /** In lower case. Several values count as one, joined by commas; keys that end in "-bin" can't be matched. */
+  readonly name: string;
+  /** The whole value. */
+  readonly exact?: string;
+  /** How the value begins. */
+  readonly prefix?: string;
+  /** Fits the whole value. RE2's syntax without assertions and flags, in linear time. */
+  readonly regex?: string;
+  /** Whether the call has the key at all. */
+  readonly present?: boolean;
+  /** Holds where the rest does not. Default false. */
+  readonly invert?: boolean;
+}
+
+/** One field of the request, compared as text; enums by number. As HeaderMatch otherwise. */
+export interface FieldMatch {
+  /** Path from the request, "user.region"; no repeated field on the way. */
+  readonly field: string;
+  /** The whole value. */
+  readonly exact?: string;
+  /** How the value begins. */
+  readonly prefix?: string;
+  /** Fits the whole value. */
+  readonly regex?: string;
+  /** Whether it is set; a field without presence is not where it has its default value. */
+  readonly present?: boolean;
+  /** Holds where the rest does not. Default false. */
+  readonly invert?: boolean;
+}
+
+/**
+ * Copies of unary calls. They are sent once, are never waited for and never retried, and are marked with inmesh-mirror: 1; what is
+ * called for a copy is not copied again.
+ */
+export interface Mirror {
+  /** Unset: every unary call. */
+  readonly match?: CallMatch;
+  /** A name under clusters. */
+  readonly cluster: string;
+  /**
+   * How many of a hundred calls are copied. Default 100.
+   * Range: 0 to 100.
+   */
+  readonly percent?: number;
+  /**
+   * Copies that may be unanswered at a time; beyond, none is sent. Default 64.
+   * Range: 1 to 10000.
+   */
+  readonly maxInFlight?: number;
+  /**
+   * Longest wait for the answer to a copy. Default 5s.
+   * More than 0s.
+   */
+  readonly timeout?: DurationText;
+  /** Compare the two answers; needs services. Default false. */
+  readonly compare?: boolean;
+  /** Fields of the response that may differ, "created_at" or "items.etag". */
+  readonly ignoreFields?: readonly string[];
+}
+
+/** A delay, an abort, or both: first the one, then the other. */
+export interface Fault {
+  /** Unset: every call. Not by fields. */
+  readonly match?: CallMatch;
+  /**
+   * How many of a hundred that match, to the call: of any run of them so many, and one more or less. Default 100.
+   * Range: 0 to 100.
+   */
+  readonly percent?: number;
+  /**
+   * How long they are held back.
+   * More than 0s.
+   */
+  readonly delay?: DurationText;
+  /** Status that they end with, by name or number, in place of being sent or served. */
+  readonly abort?: StatusCodeText;
+  /**
+   * Calls that may be held back at a time; beyond, they pass untouched. Default 1000.
+   * Range: 1 to 100000.
+   */
+  readonly maxActive?: number;
 }
 
 /** Policy of one method on the client. */
@@ -531,8 +676,25 @@ export interface Telemetry {
   readonly traces?: boolean;
   /** Default true. */
   readonly metrics?: boolean;
-  /** A span for each attempt. Default AUTO. */
+  /** A span for each attempt. Default AUTO with `names: semconv`, else ALWAYS. */
   readonly attemptSpans?: AttemptSpans;
+  /** Whose names spans and metrics have. Default SEMCONV. */
+  readonly names?: TelemetryNames;
+  /** Hand trace context on as `grpc-trace-bin` too, and take it where a call brings no other. Default false. */
+  readonly grpcTraceBin?: boolean;
+  /** Metrics of the retries of each call, by gRPC's names (gRFC A96), whatever names says. Default false. */
+  readonly retryMetrics?: boolean;
+  /** Metrics of connections and outliers, by gRPC's names (gRFCs A78, A94 and A91), whatever names says. Default false. */
+  readonly balancerMetrics?: boolean;
+  /** Which calls have a line in the access log. Default OFF. */
+  readonly accessLog?: AccessLog;
+  /**
+   * Lines a second, at most; how many were left out is said. Default 1000.
+   * At least 1.
+   */
+  readonly accessLogPerSecond?: number;
+  /** Request metadata that tap and access log may show. Default none. */
+  readonly tapMetadata?: readonly string[];
 }
 
 /** Who may call what, by a policy of gRFC A43. */
@@ -582,6 +744,8 @@ export interface ServerPolicy {
    * At least 0s.
    */
   readonly methodTimeouts?: { readonly [name: string]: DurationText };
+  /** Faults in calls that are served. Every one that matches. */
+  readonly faults?: readonly Fault[];
 }
 
 /**
@@ -668,6 +832,24 @@ export type Missing = 'not_found' | 'default_value' | 'internal_error';
 export type OnBatchError = 'fail_all' | 'retry_singles' | 'bisect';
 
 /**
+ * Whose names spans and metrics have.
+ *
+ * - `semconv`: OpenTelemetry's stable RPC conventions.
+ * - `grpc`: gRPC's own: A72 for spans, A66, A96, A78 and A94 for metrics.
+ * - `both`: The conventions' names, with all that gRPC's add.
+ */
+export type TelemetryNames = 'semconv' | 'grpc' | 'both';
+
+/**
+ * Which calls have a line in the access log.
+ *
+ * - `off`: None.
+ * - `failed`: Those that did not end OK.
+ * - `all`: All.
+ */
+export type AccessLog = 'off' | 'failed' | 'all';
+
+/**
  * When attempts get spans of their own.
  *
  * - `auto`: From the second attempt on; the first one's is back-dated.
@@ -693,6 +875,10 @@ const matchRule: Rule<Match> = oneOf('index', 'key', 'map');
 const missingRule: Rule<Missing> = oneOf('not_found', 'default_value', 'internal_error');
 
 const onBatchErrorRule: Rule<OnBatchError> = oneOf('fail_all', 'retry_singles', 'bisect');
+
+const telemetryNamesRule: Rule<TelemetryNames> = oneOf('semconv', 'grpc', 'both');
+
+const accessLogRule: Rule<AccessLog> = oneOf('off', 'failed', 'all');
 
 const attemptSpansRule: Rule<AttemptSpans> = oneOf('auto', 'always', 'off');
 
@@ -840,12 +1026,51 @@ const telemetryRule: Rule<Telemetry> = fields<Telemetry>({
   traces: bool(),
   metrics: bool(),
   attemptSpans: attemptSpansRule,
+  names: telemetryNamesRule,
+  grpcTraceBin: bool(),
+  retryMetrics: bool(),
+  balancerMetrics: bool(),
+  accessLog: accessLogRule,
+  accessLogPerSecond: integer({ min: 1 }),
+  tapMetadata: list(metadataKey()),
 });
 
 const authorizationRule: Rule<Authorization> = fields<Authorization>({
   file: text(),
   refresh: duration({ positive: true }),
 }, { required: ['file'] });
+
+const headerMatchRule: Rule<HeaderMatch> = fields<HeaderMatch>({
+  name: text(),
+  exact: text(),
+  prefix: text(),
+  regex: text(),
+  present: bool(),
+  invert: bool(),
+}, { required: ['name'] });
+
+const fieldMatchRule: Rule<FieldMatch> = fields<FieldMatch>({
+  field: text(),
+  exact: text(),
+  prefix: text(),
+  regex: text(),
+  present: bool(),
+  invert: bool(),
+}, { required: ['field'] });
+
+const callMatchRule: Rule<CallMatch> = fields<CallMatch>({
+  methods: list(name({ method: true, service: true }, 'value'), 1),
+  headers: list(headerMatchRule),
+  fields: list(fieldMatchRule),
+});
+
+const faultRule: Rule<Fault> = fields<Fault>({
+  match: callMatchRule,
+  percent: double({ min: 0, max: 100 }),
+  delay: duration({ positive: true }),
+  abort: statusCode(),
+  maxActive: integer({ min: 1, max: 100000 }),
+});
 
 const serverPolicyRule: Rule<ServerPolicy> = fields<ServerPolicy>({
   bulkhead: bulkheadRule,
@@ -859,6 +1084,7 @@ const serverPolicyRule: Rule<ServerPolicy> = fields<ServerPolicy>({
   lateRejectFraction: double({ min: 0, max: 1 }),
   trustTraits: bool(),
   methodTimeouts: table(name({ method: true }, 'key'), duration({ min: 0 })),
+  faults: list(faultRule),
 });
 
 const propagationRule: Rule<Propagation> = fields<Propagation>({
@@ -904,6 +1130,38 @@ const endpointsRule: Rule<Endpoints> = fields<Endpoints>({
   rebuild: bool(),
 });
 
+const clusterRule: Rule<Cluster> = fields<Cluster>({
+  target: text(),
+}, { required: ['target'] });
+
+const weightedClusterRule: Rule<WeightedCluster> = fields<WeightedCluster>({
+  cluster: text(),
+  weight: double({ min: 0, max: 1000000 }),
+}, { required: ['weight'] });
+
+const splitKeyRule: Rule<SplitKey> = fields<SplitKey>({
+  header: text(),
+  tenant: bool(),
+  field: text(),
+});
+
+const routeRule: Rule<Route> = fields<Route>({
+  match: callMatchRule,
+  cluster: text(),
+  split: list(weightedClusterRule, 1),
+  key: splitKeyRule,
+});
+
+const mirrorRule: Rule<Mirror> = fields<Mirror>({
+  match: callMatchRule,
+  cluster: text(),
+  percent: double({ min: 0, max: 100 }),
+  maxInFlight: integer({ min: 1, max: 10000 }),
+  timeout: duration({ positive: true }),
+  compare: bool(),
+  ignoreFields: list(text()),
+}, { required: ['cluster'] });
+
 /** Checks a whole document. */
 export const policyRule: Rule<Policy> = fields<Policy>({
   defaults: methodPolicyRule,
@@ -919,4 +1177,8 @@ export const policyRule: Rule<Policy> = fields<Policy>({
   adaptiveThrottle: adaptiveThrottleRule,
   outlierDetection: outlierDetectionRule,
   endpoints: endpointsRule,
+  clusters: table(text(), clusterRule),
+  routes: list(routeRule),
+  mirrors: list(mirrorRule),
+  faults: list(faultRule),
 });

@@ -169,6 +169,13 @@ export function table<T>(key: Rule<string>, value: Rule<T>): Rule<{ readonly [na
 
 /** Fields of each message, to find a key that was written one level too high. */
 const fieldsOf = new WeakMap<object, readonly string[]>();
+/** The rule of each field of a message. */
+const entriesOf = new WeakMap<object, Readonly<Record<string, object>>>();
+
+/** What a message's fields are checked by, by name; undefined: the rule is not that of a message. */
+export function entriesOfRule(rule: object): Readonly<Record<string, object>> | undefined {
+  return entriesOf.get(rule);
+}
 
 /**
  * A message. Unknown keys are issues of type `never`, whose message is the list of keys that would do, separated by
@@ -189,6 +196,7 @@ export function fields<T extends object>(
     objectWithRest(checked, never([...known, ...below].join(' ')), 'required, but not given'),
   ) as unknown as Rule<T>;
   fieldsOf.set(rule, known);
+  entriesOf.set(rule, entries);
   return rule;
 }
 
@@ -200,5 +208,6 @@ export function shorthand<T extends object>(field: keyof T & string, message: Ru
     message,
   );
   fieldsOf.set(rule, fieldsOf.get(message) ?? []);
+  entriesOf.set(rule, entriesOf.get(message) ?? {});
   return rule;
 }

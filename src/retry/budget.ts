@@ -50,11 +50,17 @@ export interface Budget {
   tryJoin(): boolean;
   /** Retries that could be taken out now. Never negative. */
   balance(): number;
+  /** Attempts that it has paid for, and those that it has not, since the start. */
+  readonly drawn: number;
+  readonly refused: number;
 }
 
 /** One budget for all that is re-sent to one service: retries, hedges, batch items. */
 export class RetryBudget implements Budget {
+  drawn = 0;
+  refused = 0;
   readonly #clock: Clock;
+  readonly #onEmpty: () => void;
   readonly #ratio: number;
   readonly #reserve: number;
   // Whole numbers in both, so that nothing drifts.
@@ -69,11 +75,13 @@ export class RetryBudget implements Budget {
 
   /**
    * @param carried - Most retries besides for calls that were lost with their carrier. Nothing where the options allow no retry at all.
+   * @param onEmpty - Told when there is nothing to take out: must not throw.
    * @throws ConfigError on a bad option.
    */
-  constructor(options: RetryBudgetOptions, clock: Clock, carried = 0) {
+  constructor(options: RetryBudgetOptions, clock: Clock, carried = 0, onEmpty: () => void = () => {}) {
     const { ratio, minPerSecond, ttlMs } = resolveRetryBudgetOptions(options, 'retryBudget');
     this.#clock = clock;
+    this.#onEmpty = onEmpty;
     this.#ratio = ratio;
     this.#reserve = (minPerSecond * ttlMs) / 1000;
     this.#answersPerJoin = Math.min(MAX_ANSWERS_PER_JOIN, 1 / ratio);
@@ -97,6 +105,30 @@ export class RetryBudget implements Budget {
   failed(): void {}
 
   tryWithdraw(carried = false): boolean {
+    const paid = this.#withdraw(carried);
+    if (paid) this.drawn++;
+    else {
+      this.refused++;
+      this.#onEmpty();
+    }
+    return paid;
+  }
+
+  tryJoin(): boolean {
+    if (this.#answers + ROUNDING < this.#answersPerJoin) {
+      this.refused++;
+      return false;
+    }
+    if (!this.tryWithdraw()) return false;
+    this.#answers -= this.#answersPerJoin;
+    return true;
+  }
+
+  balance(): number {
+    return Math.max(0, Math.floor(this.#credit(this.#clock.nowMs()) + ROUNDING));
+  }
+
+  #withdraw(carried: boolean): boolean {
     const nowMs = this.#clock.nowMs();
     if (this.#credit(nowMs) + ROUNDING >= 1) {
       this.#retries.add(1, nowMs);
@@ -105,16 +137,6 @@ export class RetryBudget implements Budget {
     if (!carried || this.#carried + ROUNDING < 1) return false;
     this.#carried -= 1;
     return true;
-  }
-
-  tryJoin(): boolean {
-    if (this.#answers + ROUNDING < this.#answersPerJoin || !this.tryWithdraw()) return false;
-    this.#answers -= this.#answersPerJoin;
-    return true;
-  }
-
-  balance(): number {
-    return Math.max(0, Math.floor(this.#credit(this.#clock.nowMs()) + ROUNDING));
   }
 
   #credit(nowMs: number): number {

@@ -20,6 +20,8 @@ export class RetryBudgets {
   readonly #carried: number;
   readonly #byMethod = new Map<string, Budget>();
   readonly #byService = new Map<string, Budget>();
+  /** Told when something is not sent again for want of budget: must not throw. */
+  onEmpty: ((service: string) => void) | undefined = undefined;
 
   /**
    * @param options - Of each of them; with `throttle` they are gRFC A6's.
@@ -37,7 +39,7 @@ export class RetryBudgets {
     if (known !== undefined) return known;
     const own = splitMethod(method).service;
     const service = this.#byService.has(own) || this.#byService.size < MAX_SERVICES ? own : '';
-    const budget = this.#byService.get(service) ?? this.#make();
+    const budget = this.#byService.get(service) ?? this.#make(service);
     this.#byService.set(service, budget);
     if (this.#byMethod.size < MAX_METHODS) this.#byMethod.set(method, budget);
     return budget;
@@ -48,10 +50,36 @@ export class RetryBudgets {
     for (const [service, budget] of this.#byService) yield [service, budget.balance()];
   }
 
-  #make(): Budget {
-    const { throttle } = this.#options;
-    return throttle === undefined ? new RetryBudget(this.#options, this.#clock, this.#carried) : new RetryThrottle(throttle);
+  /** Attempts paid for and not paid for, by service. */
+  *counts(): Generator<readonly [service: string, counts: BudgetCounts]> {
+    for (const [service, { drawn, refused }] of this.#byService) yield [service, { drawn, refused }];
   }
+
+  #make(service: string): Budget {
+    const { throttle } = this.#options;
+    const onEmpty = (): void => this.onEmpty?.(service);
+    return throttle === undefined
+      ? new RetryBudget(this.#options, this.#clock, this.#carried, onEmpty)
+      : new RetryThrottle(throttle, onEmpty);
+  }
+}
+
+/** What a service's budget was asked for since the start. */
+export interface BudgetCounts {
+  /** Attempts that it has paid for. */
+  readonly drawn: number;
+  /** Attempts that were not made because it had nothing left. */
+  readonly refused: number;
+}
+
+/** What was asked of the budgets of each service; of one that has several budgets, the sum. */
+export function budgetCountsOf(budgets: readonly RetryBudgets[]): Record<string, BudgetCounts> {
+  const sums = new Map<string, BudgetCounts>();
+  for (const [service, { drawn, refused }] of budgets.flatMap((each) => [...each.counts()])) {
+    const before = sums.get(service) ?? { drawn: 0, refused: 0 };
+    sums.set(service, { drawn: before.drawn + drawn, refused: before.refused + refused });
+  }
+  return Object.fromEntries(sums);
 }
 
 /** The balance of each service; of one that has several budgets, the lowest. */

@@ -14,15 +14,19 @@ const THOUSAND = 1000;
 
 /** One throttle for all that is re-sent to one service. */
 export class RetryThrottle implements Budget {
+  drawn = 0;
+  refused = 0;
   readonly #max: number;
   readonly #ratio: number;
+  readonly #onEmpty: () => void;
   #tokens: number;
 
-  /** @throws ConfigError on a bad option. */
-  constructor(options: ThrottleOptions) {
+  /** @param onEmpty - As for a budget. @throws ConfigError on a bad option. */
+  constructor(options: ThrottleOptions, onEmpty: () => void = () => {}) {
     const { maxTokens, tokenRatio } = resolveThrottleOptions(options, 'retryBudget.throttle');
     this.#max = this.#tokens = Math.round(maxTokens * THOUSAND);
     this.#ratio = Math.floor(tokenRatio * THOUSAND + 1e-6);
+    this.#onEmpty = onEmpty;
   }
 
   /** Calls cost nothing here. */
@@ -35,7 +39,13 @@ export class RetryThrottle implements Budget {
   }
   /** Takes nothing out: what a retry costs is paid when it fails. */
   tryWithdraw(): boolean {
-    return this.#tokens * 2 > this.#max;
+    const paid = this.#tokens * 2 > this.#max;
+    if (paid) this.drawn++;
+    else {
+      this.refused++;
+      this.#onEmpty();
+    }
+    return paid;
   }
   /** A slow attempt is a failure that has not ended: it costs a token at once. */
   tryJoin(): boolean {

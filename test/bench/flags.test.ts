@@ -20,7 +20,7 @@ describe('flags of the bench', () => {
     [['--callers', '1,x'], '--callers: expected a whole number from 1 to 4096, got "x"'],
     [['--variants', 'bear'], 'unknown variant "bear"; known: bare, bare-again'],
     [['--rouns', '3'], '--rouns'],
-    [['layer'], 'unexpected "layer"'],
+    [['layer'], 'unexpected "layer"; the suites to name are "layers" and "telemetry"'],
   ])('%j is refused with a reason', (argv, reason) => {
     expect(() => parseFlags(argv)).toThrow(FlagError);
     expect(() => parseFlags(argv)).toThrow(reason);

@@ -19,6 +19,7 @@ import { emptyCounts } from '../../src/grpc/coalescer.ts';
 import { fromGrpcDeadline } from '../../src/grpc/door.ts';
 import { asInterceptor, type PlacedBehaviour } from '../../src/grpc/interceptor-door.ts';
 import { buildClientStack, type ClientCounts } from '../../src/mesh-stack.ts';
+import { Recorder } from '../../src/observe/recorder.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import type { Policy } from '../../src/policy/policy.gen.ts';
 import { PolicyTable } from '../../src/policy/resolve.ts';
@@ -111,6 +112,8 @@ export class Rig {
   readonly lowers: LowerCall[] = [];
   readonly warnings: string[] = [];
   readonly counts: ClientCounts = { client: noCounts(), coalesce: emptyCounts(), retries: 0 };
+  /** Keeps the stories of the calls. */
+  readonly recorder: Recorder;
   readonly stack: PlacedBehaviour;
   /** Told of each call at the bottom before it starts. */
   onLower: ((lower: LowerCall, index: number) => void) | undefined;
@@ -119,7 +122,9 @@ export class Rig {
 
   constructor(door: Door, { policy = {}, seed = 1, behaviour, book }: RigOptions = {}) {
     const { clock } = this;
+    this.recorder = new Recorder({ clock });
     const settings = {
+      recorder: this.recorder,
       table: new PolicyTable(parsePolicy(policy)),
       clock,
       random: seededRandom(seed),

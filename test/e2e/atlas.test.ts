@@ -67,7 +67,8 @@ describe('the atlas example, command line', () => {
   test('--help tells every flag', async () => {
     const { code, stdout } = await atlas('--help');
     expect(code).toBe(0);
-    for (const flag of ['short', 'json', 'acts', 'fanout', 'rate', 'seed', 'port', 'otlp', 'help']) expect(stdout).toContain(`--${flag}`);
+    for (const flag of ['short', 'json', 'acts', 'fanout', 'rate', 'seed', 'port', 'otlp', 'ui', 'help'])
+      expect(stdout).toContain(`--${flag}`);
   });
 
   test('a busy port ends with exit code 1 and names the port', async () => {

@@ -135,7 +135,7 @@ describe('a connection that has gone silent', () => {
       const healedMs = performance.now();
       let answered = false;
       while (!answered) answered = (await client.say('again', { deadline: Date.now() + 100 })).code === 'OK';
-      expect(performance.now() - healedMs).toBeLessThan(500 + 200);
+      expect(performance.now() - healedMs).toBeLessThan(1_500); // 500, and what a busy machine adds; the old connection would need 5,500
       clearInterval(timer);
       await Promise.all(lost);
       const after = await client.burst(Array(20).fill('x'), { deadline: Date.now() + 1_000 });

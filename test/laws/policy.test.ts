@@ -1,9 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../src/errors.ts';
+import type { ExplainedView } from '../../src/observe/views.ts';
+import { explain } from '../../src/policy/explain.ts';
+import { BUILT_IN } from '../../src/policy/explain-fields.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import type {
   Cache,
+  CallMatch,
   CircuitBreaker,
   FailurePercentageEjection,
   Fallback,
@@ -13,6 +17,7 @@ import type {
   SuccessRateEjection,
 } from '../../src/policy/policy.gen.ts';
 import { parsePolicyText } from '../../src/policy/policy-text.ts';
+import { valueAt } from '../../src/policy/precedence.ts';
 import { PolicyTable } from '../../src/policy/resolve.ts';
 import { importServiceConfig } from '../../src/policy/service-config.ts';
 
@@ -153,7 +158,37 @@ const methodPolicy = anyMethodPolicy.map(
   ({ hedgingPolicy, ...rest }): MethodPolicy =>
     rest.retryPolicy === undefined && hedgingPolicy !== undefined ? { ...rest, hedgingPolicy } : rest,
 );
-const policy = opt<Policy>({
+const callMatch = opt<CallMatch>({
+  methods: fc.array(fc.oneof(method, service), { minLength: 1, maxLength: 2 }),
+  headers: fc.array(fc.constantFrom({ name: 'x-a' }, { name: 'x-a', exact: 'b', invert: true }, { name: 'x-a', regex: '[a-c]+' }), {
+    maxLength: 2,
+  }),
+  fields: fc.constant([]),
+});
+/** Of mirrors and faults. */
+const fieldless = callMatch.map(({ fields: _, ...rest }) => rest);
+const CLUSTERS = { one: { target: 'one:1' }, two: { target: 'dns:///two:2' } };
+const cluster = fc.constantFrom(...Object.keys(CLUSTERS));
+const fault = fc.record({
+  match: fieldless,
+  percent,
+  abort: fc.constantFrom('ABORTED' as const, 'INTERNAL' as const),
+  maxActive: fc.integer({ min: 1, max: 100 }),
+});
+const anyPolicy = opt<Policy>({
+  clusters: fc.constant(CLUSTERS),
+  routes: fc.array(
+    fc.oneof(
+      fc.record({ match: callMatch, cluster }),
+      fc.record({
+        split: fc.record({ weight: fc.integer({ min: 1, max: 100 }) }).map((own) => [own, { cluster: 'two', weight: 0 }]),
+        key: fc.constantFrom({ header: 'x-user' }, { tenant: true }),
+      }),
+    ),
+    { maxLength: 3 },
+  ),
+  mirrors: fc.array(fc.record({ match: fieldless, cluster, percent, timeout: duration, compare: fc.boolean() }), { maxLength: 2 }),
+  faults: fc.array(fault, { maxLength: 2 }),
   endpoints: opt({
     refresh: fc.constantFrom('0s', '1.5s'),
     connectTimeout: fc.constantFrom('0.01s', '5s'),
@@ -180,7 +215,16 @@ const policy = opt<Policy>({
   }),
   deadline: opt({ propagate: fc.boolean(), hopMargin: duration }),
   propagation: opt({ priority: fc.boolean(), tenant: fc.boolean() }),
-  telemetry: opt({ traces: fc.boolean(), metrics: fc.boolean(), attemptSpans: fc.constantFrom('auto', 'always', 'off') }),
+  telemetry: opt({
+    traces: fc.boolean(),
+    metrics: fc.boolean(),
+    attemptSpans: fc.constantFrom('auto', 'always', 'off'),
+    names: fc.constantFrom('semconv', 'grpc', 'both'),
+    grpcTraceBin: fc.boolean(),
+    accessLog: fc.constantFrom('off', 'failed', 'all'),
+    accessLogPerSecond: fc.integer({ min: 1, max: 1e6 }),
+    tapMetadata: fc.constantFrom([], ['x-request-id'], ['x-a', 'x-b-bin']),
+  }),
   server: opt({
     bulkhead,
     methodBulkheads: fc.dictionary(method, bulkhead, { maxKeys: 2, noNullPrototype: true }),
@@ -191,8 +235,33 @@ const policy = opt<Policy>({
     limit: opt({ max: fc.integer({ min: 20, max: 200 }), queue: fc.nat() }),
     carriers: fc.boolean(),
     maxItems: fc.integer({ min: 1, max: 65_536 }),
+    faults: fc.array(fault, { maxLength: 2 }),
   }),
 });
+const policy = anyPolicy.map(
+  (any): Policy => (any.routes === undefined && any.mirrors === undefined ? any : { ...any, clusters: CLUSTERS }),
+);
+
+/** Values by their fields; null is what is not set. What is filled in further on is no part of the rules. */
+function documentOf(values: readonly ExplainedView[]): unknown {
+  const document = { methods: { 'a.B/C': {} }, services: { 'a.B': {} } };
+  const meshFrom = values.findIndex(({ field }) => field === 'retryBudget.ratio');
+  const throttled = values.some(({ field }) => field === 'retryBudget.throttle.maxTokens');
+  for (const [at, { field, value, origin }] of values.entries()) {
+    if (origin === 'built-in' && Object.hasOwn(BUILT_IN, field)) continue;
+    if (value === null || /^(batch|cache|fallback)\b/.test(field) || (throttled && /^retryBudget\.(?!throttle)/.test(field))) continue;
+    // Retry and hedging of one layer exclude each other.
+    const ofMethod = field.startsWith('hedgingPolicy') ? document.services['a.B'] : document.methods['a.B/C'];
+    const keys = /^server\.method/.test(field) ? [...field.split('.'), 'a.B/C'] : field.split('.');
+    let into: Record<string, unknown> = at < meshFrom ? ofMethod : document;
+    for (const key of keys.slice(0, -1)) {
+      into[key] ??= {};
+      into = into[key] as Record<string, unknown>;
+    }
+    into[keys.at(-1) ?? ''] = value;
+  }
+  return document;
+}
 
 const untouched = Object.getOwnPropertyNames(Object.prototype).join();
 
@@ -235,6 +304,48 @@ describe('laws of the policy document', () => {
           expect(retry.initialBackoffMs).toBeLessThanOrEqual(retry.maxBackoffMs);
           if (timeoutMs !== undefined) expect(timeoutMs).toBeGreaterThan(0);
         }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('what explain tells of a method, written as a document, makes the same rules', () => {
+    fc.assert(
+      fc.property(policy, methodPolicy, methodPolicy, methodPolicy, (rest, wide, wider, own) => {
+        const table = new PolicyTable(parsePolicy({ ...rest, defaults: wide, services: { 'a.B': wider }, methods: { 'a.B/C': own } }));
+        const { values } = explain(table, 'a.B/C');
+        for (const { field, origin, where } of values.slice(
+          0,
+          values.findIndex((row) => row.field === 'retryBudget.ratio'),
+        )) {
+          const path = field.split('.');
+          const said = field.startsWith('retryPolicy.') ? path : path.slice(0, 1);
+          const layers = { methods: own, services: wider, defaults: wide };
+          const first = Object.entries(layers).find(([, layer]) => valueAt(layer, said) !== undefined);
+          if (origin in layers) expect([field, origin]).toEqual([field, first?.[0]]);
+          else if (field !== 'coalesce') expect(valueAt(first?.[1], path)).toBeUndefined();
+          const keys = [...where.matchAll(/\.([\w$]+)|\["([^"]*)"\]/g)].map(([, plain, quoted]) => plain ?? quoted ?? '');
+          if (where.startsWith('policy.')) expect(valueAt(table.policy, keys)).toBeDefined();
+        }
+        const again = new PolicyTable(parsePolicy(documentOf(values)));
+        expect(again.method('/a.B/C')).toEqual(table.method('/a.B/C'));
+        for (const part of [
+          'retryBudget',
+          'adaptiveThrottle',
+          'endpoints',
+          'coalesce',
+          'deadline',
+          'traits',
+          'telemetry',
+          'records',
+        ] as const)
+          expect(again[part]).toEqual(table[part]);
+        expect({ ...again.balance, explicit: false }).toEqual({ ...table.balance, explicit: false });
+        const server = ({ server: { methodBulkheads, methodTimeoutsMs, ...others } }: PolicyTable): unknown => ({
+          ...others,
+          ...{ bulkheadOf: methodBulkheads.get('/a.B/C'), timeoutOf: methodTimeoutsMs.get('/a.B/C') },
+        });
+        expect(server(again)).toEqual(server(table));
       }),
       { numRuns: 300 },
     );

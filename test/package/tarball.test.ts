@@ -105,7 +105,8 @@ describe('packed package', () => {
   test('holds these files, and for each source file its code, its types and its map', () => {
     const sources = ['src', 'interceptors'].flatMap((folder) =>
       readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-        .filter((name) => name.endsWith('.ts'))
+        // The page's own code is part of page.gen.ts.
+        .filter((name) => name.endsWith('.ts') && !name.startsWith(`${join('admin', 'page')}/`))
         .map((name) => join(folder, name)),
     );
     const built = sources.flatMap((name) => ['.js', '.d.ts', '.js.map'].map((ending) => `dist/${name.replace(/\.ts$/, ending)}`));
@@ -133,10 +134,17 @@ describe('packed package', () => {
 
   test('depends on nothing but what the design allows', () => {
     const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-    const allowed = ['cockatiel', 'valibot', 'yaml'];
+    const allowed = ['valibot', 'yaml'];
     expect(Object.keys(manifest.dependencies).filter((name) => !allowed.includes(name))).toEqual([]);
-    expect(manifest.peerDependencies).toEqual({ '@grpc/grpc-js': '^1.14.7', '@opentelemetry/api': '>=1.9 <2' });
-    expect(manifest.peerDependenciesMeta).toEqual({ '@opentelemetry/api': { optional: true } });
+    const { '@grpc/grpc-js': grpc, ...optional } = manifest.peerDependencies;
+    expect(grpc).toBe('^1.14.7');
+    expect(optional).toEqual({
+      '@bufbuild/protobuf': '^2.12.0',
+      '@bufbuild/protoplugin': '^2.12.0',
+      '@opentelemetry/api': '>=1.9 <2',
+      cockatiel: '^4.0.0',
+    });
+    for (const name of Object.keys(optional)) expect(manifest.peerDependenciesMeta[name]).toEqual({ optional: true });
   });
 
   test('opens no file but its entry', async () => {
@@ -177,6 +185,66 @@ describe('README example in an empty project', () => {
       } finally {
         server.forceShutdown();
       }
+    });
+  });
+});
+
+describe('the command of the package', () => {
+  const bin = join(project, 'node_modules/.bin/inmesh');
+  const program = join(project, 'node_modules/inmesh/dist/src/cli/main.js');
+
+  test('is there as inmesh, and npx finds it', async () => {
+    const { version }: { version: string } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    expect(await runIn(project, bin, '--version')).toEqual({ code: 0, out: `${version}\n` });
+    const npx = await runIn(project, 'npx', '--no', '--', 'inmesh', '--version');
+    // npm may have warnings of its own.
+    expect({ code: npx.code, last: npx.out.trimEnd().split('\n').at(-1) }).toEqual({ code: 0, last: version });
+  });
+
+  test('takes at most 150 ms more than Node itself for its help', async () => {
+    const fastest = async (...args: readonly string[]): Promise<number> => {
+      let ms = Number.POSITIVE_INFINITY;
+      for (let i = 0; i < 7; i++) {
+        const startedMs = performance.now();
+        expect((await runIn(project, process.execPath, ...args)).code).toBe(0);
+        ms = Math.min(ms, performance.now() - startedMs);
+      }
+      return ms;
+    };
+    expect((await fastest(program, '--help')) - (await fastest('-e', '0'))).toBeLessThan(150);
+  });
+
+  describe.each(nodes())('$name', ({ binary }) => {
+    const inmesh = (...args: readonly string[]): Promise<Finished> => runIn(project, binary, program, ...args);
+
+    test('begins a project: init, lint, check, explain', async () => {
+      rmSync(join(project, 'inmesh.yaml'), { force: true });
+      expect((await inmesh('init')).code).toBe(0);
+      expect(await inmesh('lint', '--proto', 'greeter.proto')).toEqual({ code: 0, out: 'nothing wrong\n' });
+      const checked = await inmesh('check');
+      expect(checked.code, checked.out).toBe(0);
+      expect((await inmesh('explain', 'helloworld.Greeter/SayHello', '-c', 'inmesh.yaml')).out).toContain('policy.defaults.timeout');
+    });
+
+    test('says who does not answer, with its exit code', async () => {
+      expect(await inmesh('stat', '--url', '127.0.0.1:9')).toMatchObject({ code: 3, out: expect.stringContaining('nobody answers') });
+    });
+
+    test('has its demo with it, and shows it', async () => {
+      const demo = spawn(binary, [program, 'demo', '--port', '0', '--for', '60s', '--json'], {
+        cwd: project,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const ended = finish(demo);
+      const line = await new Promise<string>((resolve, reject) => {
+        demo.stdout?.once('data', (text: Buffer) => resolve(String(text)));
+        demo.once('exit', (code) => reject(new Error(`the demo has ended with ${code}`)));
+      });
+      const { url }: { url: string } = JSON.parse(line);
+      expect(await inmesh('tap', '-n', '1', '--url', url)).toMatchObject({ code: 0, out: expect.stringContaining('demo.v1.Shop/') });
+      expect((await inmesh('stat', '--url', url)).out).toContain('demo.v1.Shop/GetItem');
+      demo.kill('SIGINT');
+      expect((await ended).code).toBe(130);
     });
   });
 });

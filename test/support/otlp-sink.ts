@@ -1,8 +1,9 @@
-/** An OTLP/HTTP endpoint that keeps the spans it is sent, whoever sends them: protobuf, plain or gzip. */
+/** An OTLP/HTTP endpoint that keeps the spans and metrics it is sent, whoever sends them: protobuf, plain or gzip. */
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
-import { BinaryReader } from '@bufbuild/protobuf/wire';
+import { decodeMetrics, LatestPoints } from './otlp-metrics.ts';
+import { attributesOf, bytesOf, type Fields, fieldsOf, hexOf, integerOf, messages, type SunkAttributes, textOf } from './otlp-wire.ts';
 
 /** A span as it came over the wire. Ids are hex. */
 export interface SunkSpan {
@@ -15,23 +16,29 @@ export interface SunkSpan {
   readonly kind: 'internal' | 'server' | 'client' | 'other';
   readonly startNs: bigint;
   readonly endNs: bigint;
-  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly attributes: SunkAttributes;
   readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
   readonly error: boolean;
 }
 
 export interface Sink {
   readonly url: string;
+  /** All spans so far, unless they are handed on. */
   readonly spans: readonly SunkSpan[];
+  readonly metrics: LatestPoints;
   close(): Promise<void>;
 }
 
-export async function startSink(): Promise<Sink> {
+/** `onSpans`: takes the spans instead of keeping them here. */
+export async function startSink(onSpans?: (spans: readonly SunkSpan[]) => void): Promise<Sink> {
   const spans: SunkSpan[] = [];
+  const metrics = new LatestPoints();
+  const take = onSpans ?? ((some: readonly SunkSpan[]) => spans.push(...some));
   const server = createServer((request, response) => {
     bodyOf(request)
       .then((body) => {
-        spans.push(...decodeTraces(body));
+        if (request.url?.endsWith('/v1/metrics')) metrics.add(decodeMetrics(body));
+        else take(decodeTraces(body));
         response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end();
       })
       .catch((error: unknown) => response.writeHead(400).end(String(error)));
@@ -43,7 +50,7 @@ export async function startSink(): Promise<Sink> {
       server.close(() => resolve());
       server.closeAllConnections();
     });
-  return { url: `http://127.0.0.1:${port}`, spans, close };
+  return { url: `http://127.0.0.1:${port}`, spans, metrics, close };
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
@@ -52,30 +59,6 @@ async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
   const body = Buffer.concat(chunks);
   return request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body;
 }
-
-type Fields = ReadonlyMap<number, readonly unknown[]>;
-
-/** One message, field by field: bytes, bigint (varint and fixed64) or number (fixed32). */
-function fieldsOf(bytes: unknown): Fields {
-  const fields = new Map<number, unknown[]>();
-  const reader = new BinaryReader(bytes instanceof Uint8Array ? bytes : new Uint8Array());
-  while (reader.pos < reader.len) {
-    const [field, wire] = reader.tag();
-    const values = fields.get(field) ?? [];
-    fields.set(field, values);
-    if (wire === 0) values.push(reader.uint64());
-    else if (wire === 1) values.push(reader.fixed64());
-    else if (wire === 2) values.push(reader.bytes());
-    else values.push(reader.fixed32());
-  }
-  return fields;
-}
-
-const bytesOf = (fields: Fields, field: number): Uint8Array => (fields.get(field)?.[0] as Uint8Array | undefined) ?? new Uint8Array();
-const textOf = (fields: Fields, field: number): string => Buffer.from(bytesOf(fields, field)).toString();
-const hexOf = (fields: Fields, field: number): string => Buffer.from(bytesOf(fields, field)).toString('hex');
-const numberOf = (fields: Fields, field: number): bigint => BigInt((fields.get(field)?.[0] as bigint | string | undefined) ?? 0);
-const messages = (fields: Fields, field: number): Fields[] => (fields.get(field) ?? []).map(fieldsOf);
 
 // Field numbers of opentelemetry/proto/{trace,common,resource}/v1.
 function decodeTraces(body: Uint8Array): SunkSpan[] {
@@ -99,22 +82,11 @@ function decodeSpan(span: Fields, service: string, scope: string): SunkSpan {
     spanId: hexOf(span, 2),
     parentSpanId: hexOf(span, 4),
     name: textOf(span, 5),
-    kind: KINDS[Number(numberOf(span, 6))] ?? 'other',
-    startNs: numberOf(span, 7),
-    endNs: numberOf(span, 8),
+    kind: KINDS[Number(integerOf(span, 6))] ?? 'other',
+    startNs: integerOf(span, 7),
+    endNs: integerOf(span, 8),
     attributes: attributesOf(span, 9),
     links: messages(span, 13).map((link) => ({ traceId: hexOf(link, 1), spanId: hexOf(link, 2) })),
-    error: numberOf(fieldsOf(bytesOf(span, 15)), 3) === 2n,
+    error: integerOf(fieldsOf(bytesOf(span, 15)), 3) === 2n,
   };
-}
-
-function attributesOf(fields: Fields, field: number): Record<string, unknown> {
-  return Object.fromEntries(messages(fields, field).map((pair) => [textOf(pair, 1), anyValueOf(fieldsOf(bytesOf(pair, 2)))]));
-}
-
-function anyValueOf(value: Fields): unknown {
-  if (value.has(1)) return textOf(value, 1);
-  if (value.has(2)) return numberOf(value, 2) === 1n;
-  if (value.has(3)) return Number(numberOf(value, 3));
-  return undefined;
 }

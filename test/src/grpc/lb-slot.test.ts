@@ -1,5 +1,6 @@
 import { Metadata, connectivityState as State } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { noBalanceCounts } from '../../../src/balance/counts.ts';
 import { Slot } from '../../../src/grpc/lb-slot.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeChannel, type FakeSubchannel } from './fake-channel.ts';
@@ -24,7 +25,7 @@ beforeEach(() => {
     A,
     { addresses: [{ host: '10.0.0.1', port: 80 }] },
     {
-      ...{ helper: channel, options: OPTIONS, note: '', clock, connectTimeoutMs: 5_000 },
+      ...{ helper: channel, options: OPTIONS, note: '', clock, counts: noBalanceCounts(), connectTimeoutMs: 5_000 },
       picked: () => {},
       changed: (_slot, state, error) => seen.push(`${State[state]}${error === null ? '' : `: ${error}`}`),
       rebuilt: () => seen.push('rebuilt'),
