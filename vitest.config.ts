@@ -1,8 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
-/** Tests that start processes, load the machine or use the network: one file at a time, after all others. */
-const folders = ['e2e', 'interop', 'bench', 'package', 'soak', 'page', 'codegen'];
-const system = [...folders.map((folder) => `test/${folder}/**/*.test.ts`), 'test/docs.test.ts'];
+const within = (...folders: readonly string[]): string[] => folders.map((folder) => `test/${folder}/**/*.test.ts`);
+
+/** Tests that start processes or use the network: one file at a time, after all others. */
+const system = [...within('interop', 'package', 'codegen'), 'test/docs.test.ts'];
+/** Whole programs that load the machine: a run of their own, `npm run test:programs`. */
+const programs = within('e2e', 'bench', 'soak', 'page');
 /** Faults between processes take their time: a run of their own, `npm run faults` and `npm run faults:coalescing`. */
 const faults = ['test/e2e/coalescing/**/*.test.ts', 'test/e2e/faults/**/*.test.ts'];
 
@@ -10,6 +13,7 @@ export default defineConfig({
   test: {
     sequence: { shuffle: true },
     pool: 'forks',
+    maxConcurrency: 2,
     projects: [
       {
         extends: true,
@@ -17,7 +21,7 @@ export default defineConfig({
           name: 'unit',
           maxWorkers: 3,
           include: ['test/**/*.test.ts'],
-          exclude: system,
+          exclude: [...system, ...programs],
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
@@ -27,7 +31,6 @@ export default defineConfig({
         test: {
           name: 'system',
           include: system,
-          exclude: faults,
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -36,7 +39,19 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'faults', include: faults, fileParallelism: false, testTimeout: 120_000, sequence: { groupOrder: 2 } },
+        test: {
+          name: 'programs',
+          include: programs,
+          exclude: faults,
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'faults', include: faults, fileParallelism: false, testTimeout: 120_000, sequence: { groupOrder: 3 } },
       },
     ],
   },

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 const folder = process.argv[2] ?? '.';
 const REPORTS = new Map([
   ['test', 'tests.json'],
+  ['test:programs', 'tests-programs.json'],
   ['faults:coalescing', 'tests-faults-coalescing.json'],
   ['faults', 'tests-faults.json'],
   ['test:22', 'tests-22.json'],

@@ -100,21 +100,18 @@ function promised(text: string): string[] {
   );
 }
 
-describe(`programs in ${PROGRAMS}`, () => {
-  test.each(programs)(
-    '%s prints what it says, warns of nothing and ends by itself',
-    async (name) => {
-      const file = join(ROOT, PROGRAMS, name);
-      const args = ['--disable-warning=ExperimentalWarning', '--import', FROM_SOURCE, file];
-      const ran = await new Promise<{ code: number | string; out: string; said: string }>((resolve) => {
-        execFile(process.execPath, args, { timeout: 60_000 }, (error, out, said) => resolve({ code: error?.code ?? 0, out, said }));
-      });
-      expect(ran.said).toBe('');
-      expect(ran.out.trim().split('\n')).toEqual(promised(readFileSync(file, 'utf8')));
-      expect(ran.code).toBe(0);
-    },
-    90_000,
-  );
+// Most of their time is the start of a process: two at a time.
+describe.concurrent(`programs in ${PROGRAMS}`, () => {
+  test.for(programs)('%s prints what it says, warns of nothing and ends by itself', { timeout: 90_000 }, async (name, { expect }) => {
+    const file = join(ROOT, PROGRAMS, name);
+    const args = ['--disable-warning=ExperimentalWarning', '--import', FROM_SOURCE, file];
+    const ran = await new Promise<{ code: number | string; out: string; said: string }>((resolve) => {
+      execFile(process.execPath, args, { timeout: 60_000 }, (error, out, said) => resolve({ code: error?.code ?? 0, out, said }));
+    });
+    expect(ran.said).toBe('');
+    expect(ran.out.trim().split('\n')).toEqual(promised(readFileSync(file, 'utf8')));
+    expect(ran.code).toBe(0);
+  });
 });
 
 /** GitHub's name for a heading. */

@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+/** @ts-ignore: an optional peer, whose types may be absent */
 import type { BatchObservableResult, Meter, Observable } from '@opentelemetry/api';
 import { A78 } from './a78.ts';
 import type { MetricSpec, Reading } from './metric-spec.ts';
