@@ -1,6 +1,7 @@
 /**
  * The contract: through every door, a client with an empty stack is observably a client of bare grpc-js.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type Deviation, deviations } from './deviations.ts';
 import { bare, doors } from './doors.ts';
@@ -8,6 +9,12 @@ import type { Lanes } from './log.ts';
 import { play } from './rig.ts';
 import { scenarios } from './scenarios/index.ts';
 import { transports } from './transports.ts';
+
+/**
+ * Both ends keep a call's deadline. Whose timer is first after this process stood still is nobody's promise, so a difference there
+ * must come each time.
+ */
+const endsLate = (lanes: Lanes): boolean => JSON.stringify(lanes).includes('Deadline exceeded');
 
 const needed = new Set<Deviation>();
 const played = new Set<string>();
@@ -20,7 +27,7 @@ describe.each(transports)('contract over $name', (transport) => {
     played.add(`${transport.name}: ${scenario.name}`);
     expect(expected, 'the scenario must observe something').not.toEqual({});
     for (const door of doors) {
-      const seen = await play(door, transport, scenario);
+      let seen = await play(door, transport, scenario);
       const deviation = deviations.find(
         (entry) =>
           entry.scenario === scenario.name && entry.doors.includes(door.name) && (entry.transports?.includes(transport.name) ?? true),
@@ -31,6 +38,8 @@ describe.each(transports)('contract over $name', (transport) => {
         wanted = deviation.edit(expected);
         expect(wanted, `${door.name}: a deviation that changes nothing`).not.toEqual(expected);
       }
+      for (let again = 0; again < 2 && endsLate(seen) && !isDeepStrictEqual(seen, wanted); again++)
+        seen = await play(door, transport, scenario);
       expect.soft(seen, `${door.name} against bare`).toEqual(wanted);
     }
   });
