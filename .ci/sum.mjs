@@ -16,15 +16,35 @@ const REPORTS = new Map([
 
 const sum = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
+/** Failed in the whole run, passed alone. */
+const second = [];
 
-function addReport(report) {
-  sum.passed += report.numPassedTests;
-  sum.failed += report.numFailedTests;
+/** Tests that passed in the second run, by file and name. */
+function passedIn(report) {
+  const passed = new Set();
+  for (const { name, assertionResults } of report?.testResults ?? [])
+    for (const test of assertionResults) if (test.status === 'passed') passed.add(`${name}\n${test.fullName}`);
+  return passed;
+}
+
+function addReport(report, again) {
   sum.skipped += report.numPendingTests + report.numTodoTests;
-  let failed = report.numFailedTests;
+  sum.passed += report.numPassedTests;
+  const mended = passedIn(again);
+  let failed = 0;
   for (const file of report.testResults) {
     const tests = file.assertionResults.filter((test) => test.status === 'failed');
-    for (const test of tests) failures.push(`${file.name.replace(`${process.cwd()}/`, '')}: ${test.fullName}`);
+    for (const test of tests) {
+      const what = `${file.name.replace(`${process.cwd()}/`, '')}: ${test.fullName}`;
+      if (mended.has(`${file.name}\n${test.fullName}`)) {
+        sum.passed++;
+        second.push(what);
+      } else {
+        sum.failed++;
+        failed++;
+        failures.push(what);
+      }
+    }
     if (file.status === 'failed' && tests.length === 0) {
       // The file itself could not run.
       sum.failed++;
@@ -41,8 +61,10 @@ for (const line of lines) {
   const ok = code === '0';
   const path = REPORTS.has(name) ? join(folder, REPORTS.get(name)) : undefined;
   if (path !== undefined && existsSync(path)) {
-    const failed = addReport(JSON.parse(readFileSync(path, 'utf8')));
-    if (!ok && failed === 0) {
+    const read = (file) => (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined);
+    const before = second.length;
+    const failed = addReport(read(path), read(`${path}.again`));
+    if (!ok && failed === 0 && second.length === before) {
       sum.failed++;
       failures.push(`${name}: ended with code ${code} though no test failed`);
     }
@@ -58,6 +80,7 @@ if (lines.length === 0) {
   failures.push('no step was run');
 }
 
+for (const what of second) console.log(`needed a second run: ${what}`);
 for (const failure of failures) console.log(`failed: ${failure}`);
 console.log(`${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ''}`);
 process.exitCode = sum.failed > 0 ? 1 : 0;
