@@ -25,7 +25,7 @@ const NO_SINGLE_CALL_MS = 1_000;
 const NONE: readonly Endpoint[] = [];
 
 /** Changes when a policy of an older inmesh could not work with this class. */
-const BOOK_VERSION = 2;
+const BOOK_VERSION = 3;
 
 /** The book of one channel. State is kept by address, across re-resolution and for a while after an address has gone. */
 export class Endpoints implements EndpointBook {

@@ -191,12 +191,12 @@ describe('the owner of a book', () => {
   });
 
   test('knows a book from anything else', () => {
-    expect([book, {}, null, 'book', { inmeshBook: 1 }].map(isEndpoints)).toEqual([true, false, false, false, false]);
+    expect([book, {}, null, 'book', { inmeshBook: 2 }].map(isEndpoints)).toEqual([true, false, false, false, false]);
   });
 
   test('shows nothing of itself in JSON, as grpc-js logs channel options', () => {
     ready('a:1');
-    expect(JSON.parse(JSON.stringify(book))).toEqual({ inmeshBook: 2 });
+    expect(JSON.parse(JSON.stringify(book))).toEqual({ inmeshBook: 3 });
   });
 });
 
