@@ -2,10 +2,12 @@
  * The JavaScript of the package: what `import 'inmesh'` needs in one file or two, and what commands need beside it. Some 360 modules
  * of their own cost 360 ms of CPU at every start of a process; so many files cost a quarter of it (`node bench/import.ts`). Types are tsc's.
  */
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type InputOption, type OutputOptions, type Plugin, rolldown } from 'rolldown';
 import { ROOT } from './process.ts';
 
+/** Where it goes: `dist`, or the folder that is given. */
+const DIST = resolve(process.argv[2] ?? join(ROOT, 'dist'));
 const INDEX = join(ROOT, 'src/index.ts');
 const CLI = join(ROOT, 'src/cli/main.ts');
 const CODEGEN = join(ROOT, 'src/codegen/main.ts');
@@ -39,13 +41,13 @@ const isShared = (id: string): boolean => core.modules.has(id) && commands.some(
 
 async function write(input: InputOption, output: OutputOptions, plugins: readonly Plugin[] = []): Promise<void> {
   const bundle = await rolldown({ cwd: ROOT, input, external: (id) => !/^[./]/.test(id), platform: 'node', plugins: [...plugins] });
-  const dir = join(ROOT, 'dist/src');
+  const dir = join(DIST, 'src');
   await bundle.write({ dir, format: 'es', sourcemap: true, comments: false, entryFileNames: '[name].js', ...output });
   await bundle.close();
 }
 
 await write(
-  { index: INDEX, inmesh: CLI, 'protoc-gen-inmesh': CODEGEN },
+  { index: INDEX, connect: join(ROOT, 'src/connect/index.ts'), inmesh: CLI, 'protoc-gen-inmesh': CODEGEN },
   {
     chunkFileNames: 'lib-[name].js',
     codeSplitting: {
