@@ -9,8 +9,9 @@ import { nativePlans } from '../batch/native/rules.ts';
 import { readDescriptors } from '../batch/native/sources.ts';
 import { ConfigError } from '../errors.ts';
 import { type Declaration, declaredBy } from '../policy/declared.ts';
-import type { MethodPolicy, Policy } from '../policy/policy.gen.ts';
+import type { BatchRule, MethodPolicy, Policy } from '../policy/policy.gen.ts';
 import { PolicyTable } from '../policy/resolve.ts';
+import { placeOfOption } from './places.ts';
 
 /** What one file gives. */
 export interface FileDeclarations {
@@ -18,6 +19,8 @@ export interface FileDeclarations {
   readonly descriptors: Uint8Array;
   /** The document that says the same. */
   readonly policies: Pick<Policy, 'services' | 'methods'>;
+  /** Its batch rules, by path of the method. */
+  readonly batches: ReadonlyMap<string, BatchRule>;
 }
 
 /** Ours and the compiler's own: nobody needs them at run time. */
@@ -30,9 +33,9 @@ export function declarationsOf(file: DescFile): FileDeclarations {
     const catalog = readDescriptors(descriptors);
     const declared = declaredBy(catalog);
     nativePlans({}, catalog, new PolicyTable({}, declared));
-    return { descriptors, policies: policiesOf(file, declared) };
+    return { descriptors, policies: policiesOf(file, declared), batches: batchesOf(file, declared) };
   } catch (error) {
-    if (error instanceof ConfigError) throw new Error(`${placeOf(file, error.path)}: ${error.message}`);
+    if (error instanceof ConfigError) throw new Error(`${placeOfOption(file, error.path)}: ${error.message}`);
     throw error;
   }
 }
@@ -45,7 +48,10 @@ function descriptorSet(file: DescFile): Uint8Array {
     files.set(one.name, one);
   };
   add(file);
-  const protos = [...files.values()].map(({ proto }) => create(FileDescriptorProtoSchema, { ...proto, sourceCodeInfo: undefined }));
+  // Unknown fields of a file are its compiler's own.
+  const protos = [...files.values()].map(({ proto: { $unknown: _, ...proto } }) =>
+    create(FileDescriptorProtoSchema, { ...proto, sourceCodeInfo: undefined }),
+  );
   return toBinary(FileDescriptorSetSchema, create(FileDescriptorSetSchema, { file: protos }));
 }
 
@@ -75,26 +81,14 @@ function merged(declarations: readonly Declaration[]): MethodPolicy {
   return { ...Object.assign({}, ...layers), ...(Object.keys(retryPolicy).length > 0 ? { retryPolicy } : {}) };
 }
 
-/** Where the option of a fault is: that of the method or service that it names, else the file's. */
-function placeOf(file: DescFile, fault: string): string {
-  const whose = / of ([\w./]+)/.exec(fault)?.[1];
-  for (const [s, service] of file.services.entries()) {
-    for (const [m, method] of service.methods.entries()) {
-      if (whose === `${service.typeName}/${method.name}`) return at(file, [6, s, 2, m, 4], [6, s, 2, m]);
+function batchesOf(file: DescFile, declared: Declared): ReadonlyMap<string, BatchRule> {
+  const rules = new Map<string, BatchRule>();
+  for (const service of file.services) {
+    for (const { name } of service.methods) {
+      const path = `/${service.typeName}/${name}`;
+      const rule = declared(path).find(({ says }) => says.batch !== undefined)?.says.batch;
+      if (rule !== undefined) rules.set(path, rule);
     }
-    if (whose === service.typeName) return at(file, [6, s, 3], [6, s]);
   }
-  return at(file, [8], []);
-}
-
-/** The first of the places that the compiler has noted. Lines and columns count from 1. */
-function at(file: DescFile, ...paths: readonly (readonly number[])[]): string {
-  const locations = file.proto.sourceCodeInfo?.location ?? [];
-  for (const path of paths) {
-    const found = locations.find(
-      (location) => location.path.slice(0, path.length).join() === path.join() && location.path.length >= path.length,
-    );
-    if (found !== undefined) return `${file.name}.proto:${(found.span[0] ?? 0) + 1}:${(found.span[1] ?? 0) + 1}`;
-  }
-  return `${file.name}.proto:1:1`;
+  return rules;
 }

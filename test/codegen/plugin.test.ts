@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { credentials, type ServiceDefinition } from '@grpc/grpc-js';
@@ -8,14 +8,28 @@ import { createMesh, type Mesh } from '../../src/mesh.ts';
 import { MeshServer } from '../../src/mesh-server.ts';
 import { FROM_SOURCE } from '../support/from-source.ts';
 import { bind } from '../support/loopback.ts';
+import * as night from './gen/es/night/v1/night_inmesh.ts';
 import * as es from './gen/es/shop/v1/shop_inmesh.ts';
+import * as keepCase from './gen/keep-case/shop/v1/shop_inmesh.ts';
 import * as none from './gen/none/shop/v1/shop_inmesh.ts';
+import * as loader from './gen/proto-loader/shop/v1/shop_inmesh.ts';
 import * as tsProto from './gen/ts-proto/shop/v1/shop_inmesh.ts';
 import { generate } from './generate.ts';
+import { compile, run } from './request.ts';
 
 const HERE = import.meta.dirname;
 const ROOT = join(HERE, '../..');
 const EXAMPLE = join(ROOT, 'examples/codegen');
+const NAMES = ['night/v1/night.proto', 'parcel/v1/parcel.proto', 'shop/v1/shop.proto'];
+/** As in buf.gen.yaml, by folder. */
+const PARAMETERS = {
+  es: 'target=ts,import_extension=ts,messages=es',
+  'ts-proto': 'target=ts,import_extension=ts,messages=ts-proto',
+  none: 'target=ts',
+  'proto-loader': 'target=ts,import_extension=ts,messages=proto-loader',
+  'keep-case': 'target=ts,import_extension=ts,messages=proto-loader,keep_case=true',
+};
+const sorted = (files: ReadonlyMap<string, string>): Map<string, string> => new Map([...files].sort(([a], [b]) => (a < b ? -1 : 1)));
 let folder = '';
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'inmesh-plugin-'));
@@ -36,7 +50,7 @@ describe('protoc-gen-inmesh', () => {
     const out = join(folder, 'again');
     generate(join(HERE, 'proto'), out);
     expect(filesIn(out)).toEqual(filesIn(join(HERE, 'gen')));
-    expect(filesIn(out).size).toBe(6);
+    expect(filesIn(out).size).toBe(NAMES.length * Object.keys(PARAMETERS).length);
   });
 
   test('the example: buf generate in examples/codegen gives what is committed there, and it runs', () => {
@@ -51,17 +65,22 @@ describe('protoc-gen-inmesh', () => {
     generate(protos, out, join(EXAMPLE, 'buf.gen.yaml'), bin);
     expect(filesIn(join(out, 'gen'))).toEqual(filesIn(join(EXAMPLE, 'gen')));
     const args = ['--disable-warning=ExperimentalWarning', '--import', FROM_SOURCE, join(EXAMPLE, 'run.ts')];
-    expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).toBe('The film Metropolis\n');
+    expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).toBe(
+      'The film Metropolis\n3 INVALID_ARGUMENT: inmesh: name: must not be empty\n',
+    );
   });
 
-  test.for([
-    [
-      'option (inmesh.v1.method_policy) = {retry_policy: {max_attempts: 9, initial_backoff: {seconds: 9}, max_backoff: {seconds: 1}}};',
-      'retryPolicy.initialBackoff: expected at most maxBackoff',
-    ],
-    ['option (inmesh.v1.method_policy) = {hedging_policy: {max_attempts: 1}};', 'hedgingPolicy.maxAttempts: expected an integer >= 2'],
-    ['option (inmesh.v1.method_policy) = {batch: {via: "BatchGetAll"}};', 'batch.result: required'],
-  ] as const)('refuses %s with file, line and column', ([option, problem]) => {
+  test('what another compiler sends gives the same, file by file or all at once (a request made by hand)', () => {
+    const protos = Object.fromEntries(NAMES.map((name) => [name, readFileSync(join(HERE, 'proto', name), 'utf8')]));
+    const compiled = compile(protos);
+    for (const [out, parameter] of Object.entries(PARAMETERS)) {
+      const committed = new Map([...filesIn(join(HERE, 'gen', out))].map(([name, text]) => [name.slice(1), text]));
+      expect(sorted(run(compiled, NAMES, parameter))).toEqual(committed);
+      expect(sorted(new Map(NAMES.toReversed().flatMap((name) => [...run(compiled, [name], parameter)])))).toEqual(committed);
+    }
+  });
+
+  test('a wrong option ends buf with file, line and column, and nothing is written', () => {
     const dir = mkdtempSync(join(folder, 'bad-'));
     const lines = [
       'syntax = "proto3";',
@@ -70,20 +89,26 @@ describe('protoc-gen-inmesh', () => {
       'message A { string x = 1; }',
       'service S {',
       '  rpc Get(A) returns (A) {',
-      `    ${option}`,
+      '    option (inmesh.v1.method_policy) = {hedging_policy: {max_attempts: 1}};',
       '  }',
       '}',
       '',
     ];
     writeFileSync(join(dir, 'bad.proto'), lines.join('\n'));
-    expect(() => generate(dir, join(dir, 'out'), alone())).toThrow(new RegExp(`bad\\.proto:7:5: .*${problem.replaceAll(/[()]/g, '.')}`));
+    const out = join(dir, 'out');
+    expect(() => generate(dir, out, alone())).toThrow(/bad\.proto:7:58: .*hedgingPolicy\.maxAttempts: expected an integer >= 2/);
+    expect(existsSync(out) ? filesIn(out).size : 0).toBe(0);
   });
 
   test('an option of the plugin that is none is refused, with the right one', () => {
     expect(() => generate(join(HERE, 'proto'), join(folder, 'out'), alone('messages=ts_proto'))).toThrow(
-      /messages: expected one of none, es, ts-proto, got ts_proto; did you mean ts-proto\?/,
+      /messages: expected one of none, es, ts-proto, proto-loader, got ts_proto; did you mean ts-proto\?/,
     );
-    expect(() => generate(join(HERE, 'proto'), join(folder, 'out'), alone('mesages=es'))).toThrow(/unknown option mesages/);
+    expect(() => generate(join(HERE, 'proto'), join(folder, 'out'), alone('mesages=es'))).toThrow(
+      /unknown option mesages; did you mean messages\?/,
+    );
+    expect(() => run([], [], 'messages=es,keep_case=true')).toThrow(/keep_case: only with messages=proto-loader/);
+    expect(() => run([], [], 'messages=proto-loader,keep_case=yes')).toThrow(/keep_case: expected one of true, false, got yes/);
   });
 });
 
@@ -101,7 +126,10 @@ function alone(...options: readonly string[]): string {
 describe('what it wrote', () => {
   test('is the same policy whatever the messages are', () => {
     expect(es.policies).toEqual(none.policies);
-    expect(tsProto.policies).toEqual(none.policies);
+    for (const { policies, descriptors } of [tsProto, loader, keepCase]) {
+      expect(policies).toEqual(none.policies);
+      expect(Buffer.from(descriptors).equals(Buffer.from(none.descriptors))).toBe(true);
+    }
     expect(Buffer.from(es.descriptors).equals(Buffer.from(none.descriptors))).toBe(true);
   });
 
@@ -126,12 +154,43 @@ describe('what it wrote', () => {
     expect([value('timeout'), value('retryPolicy.maxAttempts')]).toEqual(['5s', 3]);
   });
 
+  test('of a file in an edition: its batches are merged, its features kept', async () => {
+    const mesh = createMesh({}, { descriptors: night.descriptors });
+    const server = new MeshServer({ mesh: createMesh() });
+    let batches = 0;
+    const handlers: night.NightHandlers = {
+      sleep: (_call, answer) => answer(null, { rested: false }),
+      sleepAll: (call, answer) => {
+        batches++;
+        answer(null, { responses: call.request.requests.map(({ hours, naps }) => ({ rested: hours + naps.length > 7 })) });
+      },
+    };
+    server.addService(night.NightDefinition as ServiceDefinition, handlers);
+    const client = night.createNightClient(mesh, `127.0.0.1:${await bind(server)}`, credentials.createInsecure());
+    const all = await Promise.all([{ hours: 8 }, { hours: 5, naps: [1, 2, 3] }, { hours: 1 }].map((request) => client.sleep(request)));
+    expect(all.map(({ rested }) => rested)).toEqual([true, true, false]);
+    expect(batches).toBe(1);
+    client.close();
+    await mesh.close();
+    server.forceShutdown();
+  });
+
   describe.each([
     ['es', es.ShopDefinition, (mesh: Mesh, target: string) => es.createShopClient(mesh, target, credentials.createInsecure())],
     [
       'ts-proto',
       tsProto.ShopDefinition,
       (mesh: Mesh, target: string) => tsProto.createShopClient(mesh, target, credentials.createInsecure()),
+    ],
+    [
+      'proto-loader',
+      loader.ShopDefinition,
+      (mesh: Mesh, target: string) => loader.createShopClient(mesh, target, credentials.createInsecure()),
+    ],
+    [
+      'proto-loader with keep_case',
+      keepCase.ShopDefinition,
+      (mesh: Mesh, target: string) => keepCase.createShopClient(mesh, target, credentials.createInsecure()),
     ],
   ] as const)('with messages of %s', (_, definition, open) => {
     test('a server and a typed client of every kind of method; declared batches are merged', async () => {

@@ -3,8 +3,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { forms } from '../grpc/pair.ts';
-import { clientDoors } from '../support/loopback.ts';
-import { runOracle, verdict, type Way } from './oracle.ts';
+import { oracleDoors, runOracle, verdict, type Way } from './oracle.ts';
 import { type OracleServer, serveOracle } from './server.ts';
 
 const CALLS = 3_000;
@@ -17,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.kill());
 
-const ways: Way[] = [{ form: 'direct' }, ...forms.flatMap((form) => clientDoors.map((door): Way => ({ form, door })))];
+const ways: Way[] = [{ form: 'direct' }, ...forms.flatMap((form) => oracleDoors.map((door): Way => ({ form, door })))];
 
 describe('oracle', () => {
   test.each(ways)(

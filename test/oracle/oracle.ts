@@ -5,22 +5,27 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   type CallOptions,
   ChannelCredentials,
-  type Client,
+  Client,
   type ClientUnaryCall,
-  type Metadata,
+  Metadata,
   makeGenericClientConstructor,
   type requestCallback,
+  type ServiceError,
 } from '@grpc/grpc-js';
+import type { TypedClient } from '../../src/grpc/typed-client.ts';
 import { createMesh, type Mesh } from '../../src/mesh.ts';
 import type { Policy } from '../../src/policy/policy.gen.ts';
 import { seededRandom } from '../../src/random.ts';
 import type { Form } from '../grpc/pair.ts';
-import type { ClientDoor } from '../support/loopback.ts';
+import { type ClientDoor, clientDoors } from '../support/loopback.ts';
 import { type OracleServer, oracleService } from './server.ts';
-import { type Expected, expectedOf, type Flat, type Plan, Workload } from './workload.ts';
+import { type Expected, expectedOf, type Plan, sameMetadata, Workload } from './workload.ts';
 
 /** How the calls travel. `direct`: bare grpc-js, to hold the model against it. */
-export type Way = { readonly form: 'direct' } | { readonly form: Form; readonly door: ClientDoor };
+export type Way = { readonly form: 'direct' } | { readonly form: Form; readonly door: OracleDoor };
+/** `typed`: promises, which show of a call what they show: response or error, and the error's trailers. */
+export type OracleDoor = ClientDoor | 'typed';
+export const oracleDoors: readonly OracleDoor[] = [...clientDoors, 'typed'];
 
 export interface Report {
   readonly way: string;
@@ -60,7 +65,6 @@ const WARM = 64;
 const ACT = 10_000;
 const MAX_TENANTS = 50;
 const STUCK_MS = 30_000;
-const OWN_KEYS: ReadonlySet<string> = new Set(['content-type', 'date', 'grpc-accept-encoding']);
 
 type Unary = (request: Buffer, metadata: Metadata, options: CallOptions, callback: requestCallback<Buffer>) => ClientUnaryCall;
 interface Stub extends Client {
@@ -69,8 +73,11 @@ interface Stub extends Client {
 }
 const Stub = makeGenericClientConstructor(oracleService, 'loop.Oracle');
 
-function stubOf(address: string, way: Way, mesh: Mesh | undefined): Stub {
+type Typed = TypedClient<typeof oracleService>;
+
+function clientOf(address: string, way: Way, mesh: Mesh | undefined): Stub | Typed {
   const credentials = ChannelCredentials.createInsecure();
+  if (mesh !== undefined && way.form !== 'direct' && way.door === 'typed') return mesh.typed(oracleService, address, credentials);
   const make = (options: object): Stub => new Stub(address, credentials, options) as Client as Stub;
   if (mesh === undefined || way.form === 'direct') return make({ 'grpc.use_local_subchannel_pool': 1 });
   if (way.door === 'interceptors') return make({ ...mesh.options(), interceptors: mesh.interceptors() });
@@ -78,12 +85,15 @@ function stubOf(address: string, way: Way, mesh: Mesh | undefined): Stub {
   return way.door === 'wrap' ? mesh.wrap(stub, { interceptors: 'none' }) : stub;
 }
 
+/** A generated client is grpc-js's class. */
+const isTyped = (client: Stub | Typed): client is Typed => !(client instanceof Client);
+
 const context = new AsyncLocalStorage<number>();
 
 class Run {
   readonly faults: Faults = { mixed: 0, foreign: 0, bleed: 0, different: 0, untold: 0, ran: 0, left: 0 };
   readonly samples: string[] = [];
-  readonly #stub: Stub;
+  readonly #client: Stub | Typed;
   readonly #workload: Workload;
   readonly #told: Uint8Array;
   /** Bare grpc-js runs callbacks on a cold channel in another context: that is its own affair. */
@@ -92,8 +102,8 @@ class Run {
   #done = 0;
   #wake: (() => void) | undefined;
 
-  constructor(stub: Stub, workload: Workload, calls: number, checksContext: boolean) {
-    this.#stub = stub;
+  constructor(client: Stub | Typed, workload: Workload, calls: number, checksContext: boolean) {
+    this.#client = client;
     this.#workload = workload;
     this.#told = new Uint8Array(calls);
     this.#checksContext = checksContext;
@@ -103,10 +113,29 @@ class Run {
   call(index: number, tenants: readonly number[]): void {
     const plan = this.#workload.plan(index, tenants);
     this.out++;
-    context.run(index, () => this.#start(plan));
+    context.run(index, () => (isTyped(this.#client) ? this.#promise(this.#client, plan) : this.#start(this.#client, plan)));
   }
 
-  #start(plan: Plan): void {
+  #promise(client: Typed, plan: Plan): void {
+    const { index, method, ending, request, metadata, credentials } = plan;
+    const expected = expectedOf(plan);
+    const ended = (code: number, details: string, response: Buffer | undefined, trailers: Metadata | undefined): void => {
+      this.#told[index] = (this.#told[index] ?? 0) + 1;
+      if (this.#checksContext && context.getStore() !== index) this.faults.bleed++;
+      const seen = { ...expected, headers: 'any' as const, trailers: trailers && expected.trailers };
+      this.#compare(index, seen, code, details, response, undefined, trailers ?? new Metadata());
+      this.#ended();
+    };
+    const stop = new AbortController();
+    const time = ending === 'never' ? { deadline: Date.now() + 40 } : ending === 'given up' ? { signal: stop.signal } : {};
+    client[method](request, { metadata, ...(credentials && { credentials }), ...time }).then(
+      (response) => ended(0, 'OK', response, undefined),
+      (error: ServiceError) => ended(error.code, error.details, undefined, error.metadata),
+    );
+    if (ending === 'given up') setImmediate(() => stop.abort());
+  }
+
+  #start(stub: Stub, plan: Plan): void {
     const { index, method, ending, request, metadata, credentials } = plan;
     const expected = expectedOf(plan);
     let headers: Metadata | undefined;
@@ -122,7 +151,7 @@ class Run {
     const options: CallOptions = {};
     if (credentials !== undefined) options.credentials = credentials;
     if (ending === 'never') options.deadline = Date.now() + 40;
-    const call = this.#stub[method](request, metadata, options, (_error, value) => {
+    const call = stub[method](request, metadata, options, (_error, value) => {
       this.#told[index] = (this.#told[index] ?? 0) + 1;
       response = value;
       part();
@@ -189,18 +218,6 @@ class Run {
   }
 }
 
-function sameMetadata(metadata: Metadata | undefined, expected: Flat | undefined): boolean {
-  if (metadata === undefined || expected === undefined) return metadata === undefined && expected === undefined;
-  let count = 0;
-  for (const key of Object.keys(metadata.getMap())) {
-    if (OWN_KEYS.has(key)) continue;
-    count++;
-    const values = metadata.get(key).map((value) => (typeof value === 'string' ? value : value.toString('hex')));
-    if (values.length !== 1 || values[0] !== expected[key]) return false;
-  }
-  return count === Object.keys(expected).length;
-}
-
 const tick = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 /** Runs so many calls one way. The server's book is begun anew. */
@@ -213,11 +230,11 @@ export async function runOracle(
 ): Promise<Report> {
   const { form } = way;
   const mesh = form === 'direct' ? undefined : createMesh({ coalesce: { mode: 'auto', carrier: form, ...more } });
-  const stub = stubOf(server.address, way, mesh);
+  const client = clientOf(server.address, way, mesh);
   const { book } = server;
   book.ran = new Uint8Array(calls);
   Object.assign(book, { envelopes: 0, tunnels: 0, items: 0, mixed: 0, foreign: 0, bleed: 0 });
-  const run = new Run(stub, new Workload(seed), calls, mesh !== undefined);
+  const run = new Run(client, new Workload(seed), calls, mesh !== undefined);
   const random = seededRandom(seed);
   const startedMs = performance.now();
   try {
@@ -239,7 +256,7 @@ export async function runOracle(
   faults.left = server.active() + (mesh?.stats().client.active ?? 0) + run.out;
   const { carriers = 0, tunnels } = mesh?.stats().coalesce ?? {};
   const messages = carriers + (tunnels?.frames ?? 0);
-  stub.close();
+  client.close();
   await mesh?.close();
   return { way: form === 'direct' ? form : `${form}, ${way.door}`, calls, seconds, items: book.items, messages, faults, samples };
 }

@@ -6,14 +6,13 @@
  * Ends with one line, and with exit code 1 if anything differed.
  */
 import { forms } from '../grpc/pair.ts';
-import { clientDoors } from '../support/loopback.ts';
-import { type Report, runOracle, verdict, type Way } from './oracle.ts';
+import { oracleDoors, type Report, runOracle, verdict, type Way } from './oracle.ts';
 import { serveOracle } from './server.ts';
 
 const [total = 1_000_000, seed = 1] = process.argv.slice(2).map(Number);
 if (!Number.isSafeInteger(total) || total < 1 || !Number.isSafeInteger(seed)) throw new Error('expected: calls in all, seed');
 
-const ways: Way[] = forms.flatMap((form) => clientDoors.map((door): Way => ({ form, door })));
+const ways: Way[] = forms.flatMap((form) => oracleDoors.map((door): Way => ({ form, door })));
 const each = Math.ceil(total / ways.length);
 const server = await serveOracle();
 const reports: Report[] = [];

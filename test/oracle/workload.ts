@@ -194,3 +194,19 @@ export function expectedOf(plan: Plan): Expected {
     }
   }
 }
+
+/** Put there by HTTP/2 and gRPC. */
+const OWN_KEYS: ReadonlySet<string> = new Set(['content-type', 'date', 'grpc-accept-encoding']);
+
+/** Whether metadata is what was expected. */
+export function sameMetadata(metadata: Metadata | undefined, expected: Flat | undefined): boolean {
+  if (metadata === undefined || expected === undefined) return metadata === undefined && expected === undefined;
+  let count = 0;
+  for (const key of Object.keys(metadata.getMap())) {
+    if (OWN_KEYS.has(key)) continue;
+    count++;
+    const values = metadata.get(key).map((value) => (typeof value === 'string' ? value : value.toString('hex')));
+    if (values.length !== 1 || values[0] !== expected[key]) return false;
+  }
+  return count === Object.keys(expected).length;
+}

@@ -2,7 +2,7 @@
 // @generated from file cinema.proto (package cinema.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Mesh, Policy, TypedClient } from "inmesh";
+import type { BatchHandled, BatchHandlerOptions, BatchHandlersOf, Mesh, Policy, TypedClient, Validators } from "inmesh";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Film, FilmRequest } from "./cinema_pb.ts";
@@ -54,3 +54,18 @@ export function createCinemaClient(mesh: Mesh, target: string, credentials: Chan
 export type CinemaHandlers = {
   getFilm: handleUnaryCall<FilmRequest, MessageInitShape<typeof FilmSchema>>;
 };
+
+/** What looks at requests of cinema.v1.Cinema first: `validatedHandlers()` and `validatedClient()` take it. */
+export type CinemaValidators = Validators<typeof CinemaDefinition>;
+
+/** Unary methods of cinema.v1.Cinema that answer many calls at once. */
+export type CinemaBatchHandlers = BatchHandlersOf<typeof CinemaDefinition>;
+
+/** Handlers for `server.addService()`, each a `mesh.batchHandler()`; `options` are for all of them. */
+export function createCinemaBatchHandlers<H extends CinemaBatchHandlers>(
+  mesh: Mesh,
+  handlers: H,
+  options?: BatchHandlerOptions,
+): BatchHandled<typeof CinemaDefinition, H> {
+  return mesh.batchHandlers(CinemaDefinition, handlers, options);
+}

@@ -2,7 +2,7 @@
 // @generated from file shop/v1/shop.proto (package shop.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Mesh, Policy, TypedClient } from "inmesh";
+import type { BatchHandled, BatchHandlerOptions, BatchHandlersOf, Mesh, Policy, TypedBatches, TypedClient, Validators } from "inmesh";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { BatchGetItemsRequest, BatchGetItemsResponse, GetItemRequest, Item, Item_Change } from "./shop_pb.ts";
@@ -125,3 +125,32 @@ export type ShopHandlers = {
   putItems: handleClientStreamingCall<Item, MessageInitShape<typeof BatchGetItemsResponseSchema>>;
   chat: handleBidiStreamingCall<Item, MessageInitShape<typeof ItemSchema>>;
 };
+
+/** What looks at requests of shop.v1.Shop first: `validatedHandlers()` and `validatedClient()` take it. */
+export type ShopValidators = Validators<typeof ShopDefinition>;
+
+/** Which calls of shop.v1.Shop become one call of which other method, by the names of their messages in this language. */
+export const ShopBatches = {
+  getItem: {
+    via: 'batchGetItems',
+    lift: {
+      from: 'name',
+      to: 'names',
+    },
+    result: {
+      items: 'items',
+    },
+  },
+} as const satisfies TypedBatches<typeof ShopDefinition>;
+
+/** Unary methods of shop.v1.Shop that answer many calls at once. */
+export type ShopBatchHandlers = BatchHandlersOf<typeof ShopDefinition>;
+
+/** Handlers for `server.addService()`, each a `mesh.batchHandler()`; `options` are for all of them. */
+export function createShopBatchHandlers<H extends ShopBatchHandlers>(
+  mesh: Mesh,
+  handlers: H,
+  options?: BatchHandlerOptions,
+): BatchHandled<typeof ShopDefinition, H> {
+  return mesh.batchHandlers(ShopDefinition, handlers, options);
+}

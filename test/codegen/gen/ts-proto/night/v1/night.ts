@@ -11,22 +11,59 @@ export const protobufPackage = "night.v1";
 
 export const protobufFileName = "night/v1/night.proto";
 
+export const Depth = { DEPTH_UNSPECIFIED: 0, DEPTH_LIGHT: 1, DEPTH_DEEP: 2, UNRECOGNIZED: -1 } as const;
+
+export type Depth = typeof Depth[keyof typeof Depth];
+
+export namespace Depth {
+  export type DEPTH_UNSPECIFIED = typeof Depth.DEPTH_UNSPECIFIED;
+  export type DEPTH_LIGHT = typeof Depth.DEPTH_LIGHT;
+  export type DEPTH_DEEP = typeof Depth.DEPTH_DEEP;
+  export type UNRECOGNIZED = typeof Depth.UNRECOGNIZED;
+}
+
 export interface SleepRequest {
   hours: number;
+  bedName: string;
+  naps: number[];
+  depth: Depth;
 }
 
 export interface SleepResponse {
   rested: boolean;
+  dreams: Dream[];
+}
+
+export interface Dream {
+  about: string;
+  within: Dream | undefined;
+}
+
+export interface SleepAllRequest {
+  requests: SleepRequest[];
+}
+
+export interface SleepAllResponse {
+  responses: SleepResponse[];
 }
 
 function createBaseSleepRequest(): SleepRequest {
-  return { hours: 0 };
+  return { hours: 0, bedName: "", naps: [], depth: 0 };
 }
 
 export const SleepRequest: MessageFns<SleepRequest> = {
   encode(message: SleepRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.hours !== 0) {
       writer.uint32(8).int32(message.hours);
+    }
+    if (message.bedName !== "") {
+      writer.uint32(18).string(message.bedName);
+    }
+    for (const v of message.naps) {
+      writer.uint32(24).int32(v!);
+    }
+    if (message.depth !== 0) {
+      writer.uint32(32).int32(message.depth);
     }
     return writer;
   },
@@ -52,6 +89,40 @@ export const SleepRequest: MessageFns<SleepRequest> = {
             message.hours = reader.int32();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.bedName = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.naps.push(reader.int32());
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.naps.push(reader.int32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.depth = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -70,18 +141,24 @@ export const SleepRequest: MessageFns<SleepRequest> = {
   fromPartial(object: DeepPartial<SleepRequest>): SleepRequest {
     const message = createBaseSleepRequest();
     message.hours = object.hours ?? 0;
+    message.bedName = object.bedName ?? "";
+    message.naps = object.naps?.map((e) => e) || [];
+    message.depth = object.depth ?? 0;
     return message;
   },
 };
 
 function createBaseSleepResponse(): SleepResponse {
-  return { rested: false };
+  return { rested: false, dreams: [] };
 }
 
 export const SleepResponse: MessageFns<SleepResponse> = {
   encode(message: SleepResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.rested !== false) {
       writer.uint32(8).bool(message.rested);
+    }
+    for (const v of message.dreams) {
+      Dream.encode(v!, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -107,6 +184,14 @@ export const SleepResponse: MessageFns<SleepResponse> = {
             message.rested = reader.bool();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.dreams.push(Dream.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -125,6 +210,186 @@ export const SleepResponse: MessageFns<SleepResponse> = {
   fromPartial(object: DeepPartial<SleepResponse>): SleepResponse {
     const message = createBaseSleepResponse();
     message.rested = object.rested ?? false;
+    message.dreams = object.dreams?.map((e) => Dream.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseDream(): Dream {
+  return { about: "", within: undefined };
+}
+
+export const Dream: MessageFns<Dream> = {
+  encode(message: Dream, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.about !== "") {
+      writer.uint32(10).string(message.about);
+    }
+    if (message.within !== undefined) {
+      Dream.encode(message.within, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Dream {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDream();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.about = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.within = Dream.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Dream>): Dream {
+    return Dream.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Dream>): Dream {
+    const message = createBaseDream();
+    message.about = object.about ?? "";
+    message.within = (object.within !== undefined && object.within !== null)
+      ? Dream.fromPartial(object.within)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSleepAllRequest(): SleepAllRequest {
+  return { requests: [] };
+}
+
+export const SleepAllRequest: MessageFns<SleepAllRequest> = {
+  encode(message: SleepAllRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.requests) {
+      SleepRequest.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SleepAllRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSleepAllRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requests.push(SleepRequest.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SleepAllRequest>): SleepAllRequest {
+    return SleepAllRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SleepAllRequest>): SleepAllRequest {
+    const message = createBaseSleepAllRequest();
+    message.requests = object.requests?.map((e) => SleepRequest.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSleepAllResponse(): SleepAllResponse {
+  return { responses: [] };
+}
+
+export const SleepAllResponse: MessageFns<SleepAllResponse> = {
+  encode(message: SleepAllResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.responses) {
+      SleepResponse.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SleepAllResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSleepAllResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.responses.push(SleepResponse.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SleepAllResponse>): SleepAllResponse {
+    return SleepAllResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SleepAllResponse>): SleepAllResponse {
+    const message = createBaseSleepAllResponse();
+    message.responses = object.responses?.map((e) => SleepResponse.fromPartial(e)) || [];
     return message;
   },
 };
