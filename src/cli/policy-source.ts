@@ -27,12 +27,22 @@ export const descriptorsFlag: Flag<readonly string[]> = texts('FileDescriptorSet
 const SKIPPED: ReadonlySet<string> = new Set(['node_modules', '.git', 'dist']);
 const MAX_PROTOS = 10_000;
 
-/** What the two flags name; undefined: neither was given. @throws CliError naming what can't be read. */
-export async function readCatalog(io: Io, protos: readonly string[], descriptors: readonly string[]): Promise<Catalog | undefined> {
-  if (protos.length === 0 && descriptors.length === 0) return undefined;
+/**
+ * What the two flags name; undefined: neither was given, nor was a server asked.
+ *
+ * @param reflected - What servers said.
+ * @throws CliError naming what can't be read.
+ */
+export async function readCatalog(
+  io: Io,
+  protos: readonly string[],
+  descriptors: readonly string[],
+  reflected: readonly Uint8Array[] = [],
+): Promise<Catalog | undefined> {
+  if (protos.length === 0 && descriptors.length === 0 && reflected.length === 0) return undefined;
   const sources = await readSources(io, protos, descriptors);
   try {
-    return readDescriptors(sources);
+    return readDescriptors([...reflected, ...(Array.isArray(sources) ? sources : [sources])]);
   } catch (error) {
     if (error instanceof ConfigError) throw usageError(`--descriptors: ${error.message}`);
     throw error;

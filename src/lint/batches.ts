@@ -10,10 +10,11 @@ import { told } from './repeats.ts';
 
 /** IM150 to IM152. */
 export const batchRules: LintRule = (context) => {
-  const { catalog, policy, table } = context;
-  for (const [name, { batch }] of Object.entries(policy.methods ?? {})) {
-    if (batch === undefined) continue;
-    const keys = ['methods', name, 'batch'];
+  const { catalog, table } = context;
+  for (const { kind, name, own, keys: layer } of context.layers) {
+    const { batch } = own;
+    if (batch === undefined || kind !== 'methods') continue;
+    const keys = [...layer, 'batch'];
     if (catalog === undefined) {
       context.report('IM151', keys, 'not checked: nobody gave the .proto files', '--proto DIR, or --descriptors FILE');
       continue;

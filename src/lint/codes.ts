@@ -22,15 +22,22 @@ export type LintCode =
   | 'IM131'
   | 'IM132'
   | 'IM133'
+  | 'IM134'
   | 'IM140'
   | 'IM141'
   | 'IM142'
   | 'IM143'
   | 'IM144'
+  | 'IM145'
+  | 'IM146'
   | 'IM150'
   | 'IM151'
   | 'IM152'
-  | 'IM160';
+  | 'IM160'
+  | 'IM161'
+  | 'IM162'
+  | 'IM163'
+  | 'IM170';
 
 /** One kind of finding. */
 export interface CodeEntry {
@@ -54,15 +61,22 @@ export const LINT_CODES: Readonly<Record<LintCode, CodeEntry>> = {
   IM131: { severity: 'warning', about: 'attempts that the budget never pays for' },
   IM132: { severity: 'warning', about: 'retries that multiply from hop to hop (chainStop: false)' },
   IM133: { severity: 'warning', about: 'hedges that do not wait: every call is sent several times at once' },
+  IM134: { severity: 'warning', about: 'over a chain of services, more than twice the load in an outage' },
   IM140: { severity: 'warning', about: 'perTryTimeout that is not shorter than the timeout' },
   IM141: { severity: 'warning', about: 'hedgingDelay that is not shorter than the timeout: no hedge is ever sent' },
   IM142: { severity: 'warning', about: 'queueTimeout that is not shorter than the timeout' },
   IM143: { severity: 'warning', about: 'initialBackoff that is not shorter than the timeout: no retry is ever made' },
   IM144: { severity: 'warning', about: 'hopMargin that takes all of the timeout' },
+  IM145: { severity: 'warning', about: 'a service that gives its own calls more time than its callers give it' },
+  IM146: { severity: 'warning', about: 'maxEjectionTime that is shorter than baseEjectionTime, which then holds' },
   IM150: { severity: 'error', about: 'a batch rule that does not fit its methods' },
   IM151: { severity: 'info', about: 'a batch rule that could not be checked, for want of descriptors' },
   IM152: { severity: 'warning', about: 'an atomic batch: one bad request fails all calls that were merged with it' },
   IM160: { severity: 'warning', about: 'a fault that ends every call of every method' },
+  IM161: { severity: 'error', about: 'a field to match or to split by that the request does not have' },
+  IM162: { severity: 'warning', about: 'a route behind one that takes every call' },
+  IM163: { severity: 'warning', about: 'a cluster that nothing is sent to' },
+  IM170: { severity: 'warning', about: 'a setting that does nothing, because of what stands beside it' },
 };
 
 /** Something that was found. */

@@ -11,8 +11,9 @@ import type { LintCode } from './codes.ts';
 /** Keys from the root of the document. */
 export type Keys = readonly (string | number)[];
 
-/** A part of the document that holds for methods. */
+/** A part of the document, or an option of a .proto file, that holds for methods. */
 export interface Layer {
+  /** Of the document; of an option they begin with a marker. */
   readonly keys: Keys;
   readonly kind: 'defaults' | 'services' | 'methods';
   /** Of the service or method; empty for the defaults. */
@@ -28,7 +29,10 @@ export interface LintContext {
   readonly table: PolicyTable;
   /** Undefined: nobody gave .proto files or descriptors. */
   readonly catalog: Catalog | undefined;
+  /** Of the document, then of the .proto files. */
   readonly layers: readonly Layer[];
+  /** Keys of what an error names as its place. */
+  keysOf(path: string): Keys;
   report(code: LintCode, keys: Keys, message: string, fix?: string): void;
 }
 

@@ -3,11 +3,10 @@
  *
  * @packageDocumentation
  */
-import { LineCounter, parseDocument } from 'yaml';
 import { showPath } from '../input/show.ts';
 import { checkPolicy, type Problem } from '../policy/parse.ts';
 import type { Policy } from '../policy/policy.gen.ts';
-import { offsetOf } from '../policy/policy-text.ts';
+import { readYaml } from '../policy/yaml-source.ts';
 import type { Keys } from './context.ts';
 
 /** A place in the text, both numbers from 1. */
@@ -20,41 +19,23 @@ export interface Position {
 export interface LintDocument {
   /** Undefined where something is wrong with it. */
   readonly policy: Policy | undefined;
-  /** It is no YAML. */
-  readonly fault: (Position & { readonly message: string }) | undefined;
+  /** It is no YAML, or none that everybody reads alike. */
+  readonly fault: (Position & { readonly path: string; readonly message: string }) | undefined;
   /** It is YAML, but no policy. */
   readonly problems: readonly Problem[];
   at(keys: Keys): Position;
 }
 
-/** As in policy-text.ts: bounds what aliases of aliases may grow to. */
-const MAX_ALIASES = 100;
-
 /** Reads a text; never throws. */
 export function readDocument(text: string): LintDocument {
-  const lines = new LineCounter();
-  const position = (offset: number): Position => {
-    const { line, col } = lines.linePos(offset);
-    return { line, column: col };
-  };
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true, logLevel: 'error' });
-  const at = (keys: Keys): Position => position(offsetOf(document.contents, keys));
-  const broken = (offset: number, message: string): LintDocument => ({
-    policy: undefined,
-    fault: { ...position(offset), message: message.split('\n')[0] ?? '' },
-    problems: [],
-    at,
-  });
-  const [first] = [...document.errors, ...document.warnings];
-  if (first !== undefined) return broken(first.pos[0], `not YAML: ${first.message}`);
-  if (document.contents === null) return broken(0, 'expected a policy, got an empty file; {} is all defaults');
-  let plain: unknown;
-  try {
-    plain = document.toJS({ maxAliasCount: MAX_ALIASES });
-  } catch (error) {
-    return broken(0, `not YAML: ${error instanceof Error ? error.message : 'unreadable'}`);
+  const source = readYaml(text);
+  const at = (keys: Keys): Position => source.position(source.offsetOf(keys));
+  const { fault } = source;
+  if (fault !== undefined) {
+    const place = { ...source.position(fault.offset), path: pathOf(fault.keys ?? []) };
+    return { policy: undefined, fault: { ...place, message: fault.problem }, problems: [], at };
   }
-  const { policy, problems = [] } = checkPolicy(plain);
+  const { policy, problems = [] } = checkPolicy(source.plain);
   return { policy, fault: undefined, problems, at };
 }
 

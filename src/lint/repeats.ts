@@ -7,7 +7,6 @@ import { cachePlans } from '../cache/policy.ts';
 import { ConfigError } from '../errors.ts';
 import { checkHedging } from '../policy/hedging.ts';
 import { covered, type LintContext, type LintRule } from './context.ts';
-import { keysOf } from './places.ts';
 
 const MARK = 'if running it twice does no harm: idempotent: true, here or as idempotency_level in the .proto file';
 
@@ -45,7 +44,7 @@ export function told(context: LintContext, code: 'IM121' | 'IM122' | 'IM150' | '
     check();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    context.report(code, keysOf(error.path), error.message.slice(error.path.length + 2));
+    context.report(code, context.keysOf(error.path), error.message.slice(error.path.length + 2));
   }
 }
 

@@ -3,12 +3,13 @@
  *
  * @packageDocumentation
  */
+import { durationMs } from '../policy/duration.ts';
 import type { MethodPolicy } from '../policy/policy.gen.ts';
 import type { Keys, Layer, LintContext, LintRule } from './context.ts';
 
 const seconds = (ms: number): string => `${ms / 1000}s`;
 
-/** IM140 to IM144. A pair is told in the layer that has one of its halves, so that nothing is told twice. */
+/** IM140 to IM144, IM146. A pair is told in the layer that has one of its halves, so that nothing is told twice. */
 export const timeOrder: LintRule = (context) => {
   const { table } = context;
   for (const layer of context.layers) {
@@ -44,7 +45,21 @@ export const timeOrder: LintRule = (context) => {
       );
     hopMargin(context, layer, timeoutMs);
   }
+  ejections(context);
 };
+
+/** IM146. gRFC A50 takes the longer of the two. */
+function ejections({ policy: { outlierDetection = {} }, report }: LintContext): void {
+  const { baseEjectionTime, maxEjectionTime } = outlierDetection;
+  if (baseEjectionTime === undefined || maxEjectionTime === undefined || durationMs(maxEjectionTime) >= durationMs(baseEjectionTime))
+    return;
+  report(
+    'IM146',
+    ['outlierDetection', 'maxEjectionTime'],
+    `maxEjectionTime is ${maxEjectionTime}, and the first ejection takes ${baseEjectionTime}: that is the longest then`,
+    'a longer maxEjectionTime',
+  );
+}
 
 /** Where in this layer to point: at the field, or at the timeout if only that stands here. */
 function placeOf({ keys, own }: Layer, field: Keys): Keys | undefined {

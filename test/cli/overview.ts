@@ -68,6 +68,7 @@ export const EVENTS: readonly EventView[] = [
 export const OVERVIEW: OverviewView = {
   atMs: AT_MS,
   process: { service: 'checkout', pid: 4242, node: 'v24.21.0', inmesh: '0.1.0', uptimeMs: 3_723_000, draining: false },
+  policy: { hash: '8f3a52c0d91be674', sinceMs: AT_MS, reloads: 0, rejected: 0, pending: [] },
   methods: [
     methodView({ method: 'shop.v1.Cart/GetItem', calls: 123_456, callsPerSecond: 412.4, attemptsPerSecond: 412.9, active: 12 }),
     methodView({

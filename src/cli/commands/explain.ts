@@ -11,6 +11,7 @@ import { Exit, usageError } from '../exit.ts';
 import { AdminClient, urlFlag } from '../http.ts';
 import { type Io, print } from '../io.ts';
 import { descriptorsFlag, protoFlag, readCatalog } from '../policy-source.ts';
+import { type ReflectValues, readReflected, reflectFlags } from '../reflect-source.ts';
 import { type Column, table } from '../table.ts';
 import { json, safe } from '../text.ts';
 import { isExplained } from '../views.ts';
@@ -28,6 +29,7 @@ export const explain: Command = command({
     config: text('policy file to read, instead of asking a process', 'FILE', 'c'),
     proto: protoFlag,
     descriptors: descriptorsFlag,
+    ...reflectFlags,
     all: toggle('also what is built in', 'a'),
     json: toggle('as JSON, always with everything'),
   },
@@ -41,25 +43,24 @@ export const explain: Command = command({
     if (method === undefined || words.length > 1)
       throw usageError(`expected one METHOD, got ${words.length}`, 'such as shop.v1.Cart/AddItem');
     const name = method.replace(/^\//, '');
-    if (values.config === undefined && values.proto.length + values.descriptors.length > 0)
-      throw usageError('--proto and --descriptors go with --config: a running process knows its own');
+    if (values.config === undefined && values.proto.length + values.descriptors.length + values.reflect.length > 0)
+      throw usageError('--proto, --descriptors and --reflect go with --config: a running process knows its own');
     const view =
       values.config === undefined
         ? await new AdminClient(io, values.url).json(`/config.json?method=${encodeURIComponent(name)}`, isExplained)
-        : await offline(io, name, values.config, values.proto, values.descriptors);
+        : await offline(io, name, values.config, values);
     if (values.json) io.out(`${json(view, 2)}\n`);
     else print(io, lines(view, values.all, io));
     return Exit.ok;
   },
 });
 
-async function offline(
-  io: Io,
-  method: string,
-  file: string,
-  protos: readonly string[],
-  descriptors: readonly string[],
-): Promise<ExplainView> {
+interface Sources extends ReflectValues {
+  readonly proto: readonly string[];
+  readonly descriptors: readonly string[];
+}
+
+async function offline(io: Io, method: string, file: string, sources: Sources): Promise<ExplainView> {
   const [{ loadPolicy }, { PolicyTable }, { declaredBy }, policyExplain, { ConfigError }] = await Promise.all([
     import('../../policy/load.ts'),
     import('../../policy/resolve.ts'),
@@ -69,7 +70,8 @@ async function offline(
   ]);
   try {
     const policy = await loadPolicy(resolve(io.cwd, file));
-    return policyExplain.explain(new PolicyTable(policy, declaredBy(await readCatalog(io, protos, descriptors))), method);
+    const catalog = await readCatalog(io, sources.proto, sources.descriptors, await readReflected(io, sources));
+    return policyExplain.explain(new PolicyTable(policy, declaredBy(catalog)), method);
   } catch (error) {
     if (error instanceof ConfigError) throw usageError(error.message.replaceAll(resolve(io.cwd, file), file).replace(/^explain: /, ''));
     throw error;

@@ -12,6 +12,7 @@ import { codeFor, policyTemplate, stacksOf } from '../init-template.ts';
 import { print } from '../io.ts';
 import { dependenciesOf, readJson } from '../packages.ts';
 import { protoFlag, readCatalog } from '../policy-source.ts';
+import { policyOfServiceConfig } from '../service-config-source.ts';
 import { json, safe } from '../text.ts';
 
 /** The command. */
@@ -26,18 +27,21 @@ export const init: Command = command({
     force: toggle('overwrite it if it is there'),
     print: toggle('print the file instead of writing it'),
     proto: protoFlag,
+    'service-config': text('begin with what a gRPC service config (JSON) says', 'FILE'),
     json: toggle('as JSON: { file, written, stacks, code }'),
   },
   examples: [
     ['inmesh init', 'begin'],
     ['inmesh init --proto protos', 'with a method of your own in the comments'],
     ['inmesh init --print > deploy/mesh.yaml', 'elsewhere'],
+    ['inmesh init --service-config service-config.json', 'with the timeouts and retries that clients had before'],
   ],
   async run({ values, words }, io) {
     if (words.length > 0) throw usageError(`expected no words, got ${words.length}`, `did you mean --file ${words[0]}?`);
     const catalog = await readCatalog(io, values.proto, []);
     const method = [...(catalog?.methods ?? [])].find(({ clientStreaming, serverStreaming }) => !clientStreaming && !serverStreaming);
-    const policy = policyTemplate(method?.path.slice(1));
+    const given = values['service-config'];
+    const policy = given === undefined ? policyTemplate(method?.path.slice(1)) : await policyOfServiceConfig(io, given);
     if (values.print) {
       io.out(policy);
       return Exit.ok;
