@@ -23,7 +23,8 @@ export function pack(folder: string): string {
         cpSync(join(ROOT, entry), join(stage, entry), { recursive: true });
       }
     }
-    mustRun('tsc', ['-p', join(ROOT, 'tsconfig.json'), '--outDir', join(stage, 'dist')]);
+    mustRun('tsc', ['-p', join(ROOT, 'tsconfig.json'), '--emitDeclarationOnly', '--outDir', join(stage, 'dist')]);
+    mustRun('node', [join(ROOT, 'scripts/bundle.ts'), join(stage, 'dist')]);
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
     mustRun('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], stage);

@@ -1,59 +1,19 @@
 /**
  * What npm would publish: the right files, no install scripts, and a stranger's empty project in which it works.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { execFile, spawn } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type handleUnaryCall, loadPackageDefinition, Server, ServerCredentials, type ServiceClientConstructor } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pack } from '../../scripts/pack.ts';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const HERE = fileURLToPath(new URL('.', import.meta.url));
-
-/** TypeScript of users who do not follow its newest version. */
-const OLD_TYPESCRIPT = '5.9.3';
+import { describeConsumers, LIBRARIES, RETRIERS, TOOLS } from './consumers.ts';
+import { asHere, type Finished, finish, HERE, nodes, ROOT, runIn } from './stranger.ts';
 
 /** Everything in the package that is not built from a source file. */
 const GOLDEN: readonly string[] = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json', 'schema/policy.schema.json'];
-
-interface Finished {
-  readonly code: number | null;
-  readonly out: string;
-}
-
-function finish(child: ChildProcess): Promise<Finished> {
-  return new Promise((resolve) => {
-    let out = '';
-    child.stdout?.on('data', (text: Buffer) => {
-      out += text;
-    });
-    child.stderr?.on('data', (text: Buffer) => {
-      out += text;
-    });
-    child.on('close', (code) => resolve({ code, out }));
-  });
-}
-
-function runIn(cwd: string, command: string, ...args: readonly string[]): Promise<Finished> {
-  return finish(spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] }));
-}
-
-/** Versions that this machine has: that of the tests, and Node 22 where `npm run test:22` has fetched it. */
-function nodes(): ReadonlyArray<{ readonly name: string; readonly binary: string }> {
-  const found = [{ name: `Node ${process.versions.node}`, binary: process.execPath }];
-  const cache = join(ROOT, '.cache');
-  const fetched = existsSync(cache) ? readdirSync(cache).filter((name) => name.startsWith('node-')) : [];
-  for (const name of fetched) {
-    const binary = join(cache, name, `node_modules/node-${process.platform}-${process.arch}/bin/node`);
-    if (existsSync(binary)) found.push({ name: `Node ${name.slice('node-'.length)}`, binary });
-  }
-  return found;
-}
 
 /** The example as CommonJS: the same lines, with `require`. */
 function asCommonJs(text: string): string {
@@ -76,9 +36,16 @@ async function serveGreeter(): Promise<{ readonly port: number; readonly server:
 
 let tarball = '';
 let packed: readonly string[] = [];
+/** What brought an install script with it, before anything but the package and its peers was installed. */
+let scripted: readonly string[] = [];
 /** The stranger's project. */
 const project = mkdtempSync(join(tmpdir(), 'inmesh-stranger-'));
 const tarballs = mkdtempSync(join(tmpdir(), 'inmesh-tarball-'));
+
+async function install(...wanted: readonly string[]): Promise<void> {
+  const installed = await runIn(project, 'npm', 'install', '--no-audit', '--no-fund', '--prefer-offline', ...wanted);
+  expect(installed.code, installed.out).toBe(0);
+}
 
 beforeAll(async () => {
   tarball = pack(tarballs);
@@ -89,11 +56,12 @@ beforeAll(async () => {
     .map((line) => line.replace(/^package\//, ''))
     .sort();
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'stranger', private: true }));
-  const version = (name: string): string => createRequire(import.meta.url)(`${name}/package.json`).version;
-  const wanted = [tarball, ...['@grpc/grpc-js', '@grpc/proto-loader'].map((name) => `${name}@${version(name)}`)];
-  const types = [`typescript@${OLD_TYPESCRIPT}`, `@types/node@${version('@types/node')}`];
-  const installed = await runIn(project, 'npm', 'install', '--no-audit', '--no-fund', '--prefer-offline', ...wanted, ...types);
-  expect(installed.code, installed.out).toBe(0);
+  await install(tarball, ...['@grpc/grpc-js', '@grpc/proto-loader'].map(asHere));
+  const lock: { packages: Record<string, { hasInstallScript?: boolean }> } = JSON.parse(
+    readFileSync(join(project, 'node_modules/.package-lock.json'), 'utf8'),
+  );
+  scripted = Object.keys(lock.packages).filter((name) => lock.packages[name]?.hasInstallScript);
+  await install(...LIBRARIES, ...TOOLS, ...RETRIERS);
   cpSync(join(HERE, 'greeter.proto'), join(project, 'greeter.proto'));
 }, 300_000);
 
@@ -102,14 +70,22 @@ afterAll(() => {
 });
 
 describe('packed package', () => {
-  test('holds these files, and for each source file its code, its types and its map', () => {
+  test('holds these files, for each source file its types, and programs with their maps', () => {
     const sources = ['src', 'interceptors'].flatMap((folder) =>
       readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
         // The page's own code is part of page.gen.ts.
         .filter((name) => name.endsWith('.ts') && !name.startsWith(`${join('admin', 'page')}/`))
         .map((name) => join(folder, name)),
     );
-    const built = sources.flatMap((name) => ['.js', '.d.ts', '.js.map'].map((ending) => `dist/${name.replace(/\.ts$/, ending)}`));
+    const types = sources.map((name) => `dist/${name.replace(/\.ts$/, '.d.ts')}`);
+    const programs = packed.filter((name) => name.endsWith('.js'));
+    expect(programs).toEqual(
+      expect.arrayContaining(['index', 'inmesh', 'protoc-gen-inmesh', 'worker-entry'].map((name) => `dist/src/${name}.js`)),
+    );
+    // What only re-exports has nothing to map.
+    const maps = programs.map((name) => `${name}.map`).filter((name) => packed.includes(name));
+    expect(maps.length).toBeGreaterThan(programs.length / 2);
+    const built = [...types, ...programs, ...maps];
     const protos = readdirSync(join(ROOT, 'protos'), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.proto'))
       .map((name) => join('protos', name));
@@ -123,12 +99,6 @@ describe('packed package', () => {
   });
 
   test('brings no dependency with an install script; grpc-js brings protobufjs', () => {
-    const lock: { packages: Record<string, { hasInstallScript?: boolean }> } = JSON.parse(
-      readFileSync(join(project, 'node_modules/.package-lock.json'), 'utf8'),
-    );
-    const scripted = Object.entries(lock.packages)
-      .filter(([, entry]) => entry.hasInstallScript)
-      .map(([name]) => name);
     expect(scripted.filter((name) => name !== 'node_modules/protobufjs')).toEqual([]);
   });
 
@@ -141,6 +111,7 @@ describe('packed package', () => {
     expect(optional).toEqual({
       '@bufbuild/protobuf': '^2.12.0',
       '@bufbuild/protoplugin': '^2.12.0',
+      '@connectrpc/connect': '^2.1.0',
       '@opentelemetry/api': '>=1.9 <2',
       cockatiel: '^4.0.0',
     });
@@ -152,7 +123,7 @@ describe('packed package', () => {
     expect((await runIn(project, process.execPath, '-e', inner)).out.trim()).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED');
   });
 
-  test("a user's program compiles, with TypeScript 5.9 and every check on", async () => {
+  test("a user's program compiles, with TypeScript 5.9 and every check on", { timeout: 300_000 }, async () => {
     writeFileSync(join(project, 'consumer.ts'), readFileSync(join(HERE, 'consumer.ts.txt')));
     const flags = ['--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess', '--skipLibCheck', 'false'];
     const target = ['--noEmit', '--module', 'nodenext', '--target', 'es2024', '--types', 'node'];
@@ -189,9 +160,11 @@ describe('README example in an empty project', () => {
   });
 });
 
+describeConsumers(project);
+
 describe('the command of the package', () => {
   const bin = join(project, 'node_modules/.bin/inmesh');
-  const program = join(project, 'node_modules/inmesh/dist/src/cli/main.js');
+  const program = join(project, 'node_modules/inmesh/dist/src/inmesh.js');
 
   test('is there as inmesh, and npx finds it', async () => {
     const { version }: { version: string } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));

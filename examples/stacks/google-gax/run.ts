@@ -22,13 +22,17 @@ const stub = await gax.createStub(helloworld.Greeter, {
 });
 // #endregion
 
-// #region retries
-/** What a gapic generator writes for a service, with gax's own retries off: no code is retried there. */
-const CONFIG = {
-  interfaces: { 'helloworld.Greeter': { retry_codes: { none: [] }, methods: { SayHello: { retry_codes_name: 'none' } } } },
+/** What a gapic generator writes for a service: gax would retry this method. */
+const GENERATED = {
+  interfaces: {
+    'helloworld.Greeter': { retry_codes: { idempotent: ['UNAVAILABLE'] }, methods: { SayHello: { retry_codes_name: 'idempotent' } } },
+  },
 };
+// #region retries
+/** Option `clientConfig` of Google's clients: gax's own retries of this method are off. */
+const clientConfig = { interfaces: { 'helloworld.Greeter': { methods: { SayHello: null } } } };
 // #endregion
-const settings = gax.constructSettings('helloworld.Greeter', CONFIG, {}, {});
+const settings = gax.constructSettings('helloworld.Greeter', GENERATED, clientConfig, {});
 const call = createApiCall((...args: unknown[]) => stub['sayHello']?.(...args), settings['sayHello']);
 const hello = async (name: string): Promise<string> => {
   const [reply] = (await call({ name })) as unknown as [{ readonly message: string }];

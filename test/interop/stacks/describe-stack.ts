@@ -33,7 +33,7 @@ export interface StackOptions {
 export function describeStack(
   name: string,
   connect: (address: string, mesh: Mesh) => EchoClient | Promise<EchoClient>,
-  { start = startEcho, batches = true }: StackOptions = {},
+  { start = () => startEcho(), batches = true }: StackOptions = {},
 ): void {
   describe(name, () => {
     let server: RunningEcho;

@@ -27,10 +27,11 @@ export interface RunningEcho {
   close(): Promise<void>;
 }
 
-export async function startEcho(): Promise<RunningEcho> {
+/** The handlers under ts-proto's definition of the service, or under another stack's whose messages are plain objects too. */
+export async function startEcho(service: grpc.ServiceDefinition = EchoServiceService): Promise<RunningEcho> {
   const mesh = createMesh();
   const server = new MeshServer({ mesh });
-  server.addService(EchoServiceService, handlers);
+  server.addService(service, handlers);
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
   });

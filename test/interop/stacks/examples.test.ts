@@ -11,7 +11,7 @@ const MOST_LINES = 60;
 /** What makes each of them that stack. */
 const IMPORTS: Readonly<Record<string, string>> = {
   'google-gax': 'google-gax',
-  'google-protobuf': './greeter_pb.ts',
+  'google-protobuf': './gen/greeter_pb.cjs',
   nestjs: '@nestjs/microservices',
   'nice-grpc': 'nice-grpc',
   'proto-loader': '@grpc/proto-loader',

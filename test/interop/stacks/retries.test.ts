@@ -46,8 +46,33 @@ afterEach(async () => {
 });
 afterAll(() => server.forceShutdown());
 
-/** One call of gax in that many tries (0: its retries are off); how many calls the server got. */
-async function handled(policy: Policy, gaxTries: number): Promise<number> {
+/** What a gapic generator writes for a method that gax retries: here for 300 ms, 1 ms apart. */
+const GENERATED = {
+  interfaces: {
+    [SERVICE]: {
+      retry_codes: { idempotent: ['UNAVAILABLE'] },
+      retry_params: {
+        default: {
+          initial_retry_delay_millis: 1,
+          retry_delay_multiplier: 1,
+          max_retry_delay_millis: 1,
+          initial_rpc_timeout_millis: 1000,
+          rpc_timeout_multiplier: 1,
+          max_rpc_timeout_millis: 1000,
+          total_timeout_millis: 1000,
+        },
+      },
+      methods: { Say: { timeout_millis: 300, retry_codes_name: 'idempotent', retry_params_name: 'default' } },
+    },
+  },
+};
+const UNRETRIED = { interfaces: { [SERVICE]: { retry_codes: { none: [] }, methods: { Say: { retry_codes_name: 'none' } } } } };
+type Overrides = Parameters<GrpcClient['constructSettings']>[2];
+/** What a user gives a generated client as `clientConfig`: no retries for this method. */
+const OFF: Overrides = { interfaces: { [SERVICE]: { methods: { Say: null } } } };
+
+/** A method of a client on gax, made as generated clients do it. */
+async function sayThrough(policy: Policy, generated: Overrides, clientConfig: Overrides): Promise<ReturnType<typeof createApiCall>> {
   served = 0;
   const mesh = createMesh(policy);
   const auth = new googleAuthLibrary.GoogleAuth({ authClient: new googleAuthLibrary.OAuth2Client() });
@@ -58,9 +83,13 @@ async function handled(policy: Policy, gaxTries: number): Promise<number> {
   const sslCreds = grpc.credentials.createInsecure();
   const stub = await gax.createStub(echo.v1.EchoService, { ...mesh.client(), servicePath: '127.0.0.1', port, sslCreds });
   opened.push({ stub, mesh });
-  const config = { interfaces: { [SERVICE]: { retry_codes: { none: [] }, methods: { Say: { retry_codes_name: 'none' } } } } };
-  const settings = gax.constructSettings(SERVICE, config, {}, {});
-  const say = createApiCall((...args: readonly unknown[]) => stub['say']?.(...args), settings['say']);
+  const settings = gax.constructSettings(SERVICE, generated, clientConfig, {});
+  return createApiCall((...args: readonly unknown[]) => stub['say']?.(...args), settings['say']);
+}
+
+/** One call of gax in that many tries (0: its retries are off); how many calls the server got. */
+async function handled(policy: Policy, gaxTries: number): Promise<number> {
+  const say = await sayThrough(policy, UNRETRIED, {});
   const backoff = createMaxRetriesBackoffSettings(5, 1, 5, 5_000, 1, 5_000, gaxTries);
   const retry = gaxTries === 0 ? null : createRetryOptions([grpc.status.UNAVAILABLE], backoff);
   await expect(say({ text: 'x' }, { retry })).rejects.toThrow(gaxTries === 0 ? 'always' : 'maximum number of retries');
@@ -80,6 +109,18 @@ describe("google-gax's retries over the mesh's", () => {
 
   test("the mesh's alone, with `retry: null` or no code to retry in gax", async () => {
     expect(await handled(RETRIED, 0)).toBe(MESH_ATTEMPTS);
+  });
+
+  test("the mesh's alone, with null for the method in a generated client's clientConfig", async () => {
+    const say = await sayThrough(RETRIED, GENERATED, OFF);
+    await expect(say({ text: 'x' }, {})).rejects.toThrow('always');
+    expect(served).toBe(MESH_ATTEMPTS);
+  });
+
+  test('what the generator wrote stands without that: gax retries above the mesh', async () => {
+    const say = await sayThrough(RETRIED, GENERATED, {});
+    await expect(say({ text: 'x' }, {})).rejects.toThrow();
+    expect(served).toBeGreaterThan(MESH_ATTEMPTS);
   });
 
   test('both: attempts multiply', async () => {

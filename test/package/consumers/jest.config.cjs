@@ -1,0 +1,4 @@
+module.exports = {
+  transform: { '/node_modules/inmesh/': '<rootDir>/jest.transform.cjs' },
+  transformIgnorePatterns: ['/node_modules/(?!inmesh/)'],
+};
