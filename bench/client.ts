@@ -24,7 +24,8 @@ async function run(order: RunOrder, call: Call, counts: () => BatchCounts): Prom
 }
 
 function serve(setup: ClientSetup, port: string): void {
-  const call = sayOf(makeClient(`127.0.0.1:${port}`, setup));
+  const target = `127.0.0.1:${port}`;
+  const call = setup.open === undefined ? sayOf(makeClient(target, setup)) : setup.open(target);
   const counts = setup.counts ?? (() => NO_BATCHES);
   process.on('message', (order: Order) => {
     if (order.do === 'run') void run(order, call, counts).then(tell);

@@ -9,11 +9,13 @@ import {
   type ClientUnaryCall,
   credentials,
   loadPackageDefinition,
+  type MethodDefinition,
   type requestCallback,
   type ServiceClientConstructor,
   type ServiceError,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import type { Mesh } from '../src/index.ts';
 
 /** Request and answer of `Echo.Say`. */
 export interface Msg {
@@ -63,5 +65,18 @@ export function sayOf(client: EchoClient): Call {
   const say = client['Say'] as unknown as Say;
   return (request, done) => {
     say.call(client, request, done);
+  };
+}
+
+/** The definition as code generators type it. */
+interface EchoDefinition {
+  readonly Say: MethodDefinition<Msg, Msg> & { readonly requestStream: false; readonly responseStream: false };
+}
+
+/** The unary method of `mesh.typed()`, as a plain function. */
+export function typedSay(mesh: Mesh, target: string): Call {
+  const echo = mesh.typed(Echo.service as unknown as EchoDefinition, target, credentials.createInsecure());
+  return (request, done) => {
+    echo.say(request).then((answer) => done(null, answer), done);
   };
 }

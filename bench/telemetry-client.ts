@@ -4,13 +4,14 @@
  * @packageDocumentation
  */
 import { cpuUs, type Order, type RunOrder, type RunResult, tell } from './protocol.ts';
-import { type LossName, lossRecipe, prepare } from './telemetry-variants.ts';
+import { LOSSES, type LossName, lossRecipe, prepare } from './telemetry-variants.ts';
 
 process.on('disconnect', () => process.exit(0));
 const [name, port] = process.argv.slice(2);
 await prepare(name as LossName);
 const [{ closedLoop }, { makeClient, sayOf }] = await Promise.all([import('./closed-loop.ts'), import('./echo.ts')]);
-const call = sayOf(makeClient(`127.0.0.1:${port}`, await lossRecipe(name as LossName)));
+const client = makeClient(`127.0.0.1:${port}`, await lossRecipe(name as LossName));
+const call = LOSSES[name as LossName].byHand ? (await import('./telemetry-by-hand.ts')).tracedSay(client) : sayOf(client);
 
 async function run(order: RunOrder): Promise<RunResult> {
   let cpu = 0;

@@ -3,10 +3,10 @@
  *
  * @packageDocumentation
  */
-import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import type { handleUnaryCall } from '@grpc/grpc-js';
 import type { Msg } from './echo.ts';
 import { cpuUs, type Order, tell } from './protocol.ts';
-import { type LossName, lossServer, prepare } from './telemetry-variants.ts';
+import { LOSSES, type LossName, lossServer, prepare } from './telemetry-variants.ts';
 
 let served = 0;
 
@@ -14,12 +14,12 @@ async function listen(name: LossName): Promise<number> {
   await prepare(name);
   const [{ ServerCredentials }, { Echo }] = await Promise.all([import('@grpc/grpc-js'), import('./echo.ts')]);
   const server = await lossServer(name);
-  server.addService(Echo.service, {
-    Say: (call: ServerUnaryCall<Msg, Msg>, callback: sendUnaryData<Msg>) => {
-      served++;
-      callback(null, call.request);
-    },
-  });
+  const say: handleUnaryCall<Msg, Msg> = (call, callback) => {
+    served++;
+    callback(null, call.request);
+  };
+  const Say = LOSSES[name].byHand ? (await import('./telemetry-by-hand.ts')).tracedHandler(say) : say;
+  server.addService(Echo.service, { Say });
   return new Promise((resolve, reject) => {
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => {
       if (error === null) resolve(port);

@@ -55,7 +55,7 @@ export async function costRecipe(name: CostName): Promise<ClientRecipe> {
 }
 
 /** Over a real connection, client and server alike. */
-export const LOSS_NAMES = ['bare', 'bare-theirs', 'mesh', 'mesh-ours', 'mesh-spans'] as const;
+export const LOSS_NAMES = ['bare', 'bare-theirs', 'mesh', 'mesh-ours', 'mesh-spans', 'mesh-floor'] as const;
 /** Name of a variant over a real connection. */
 export type LossName = (typeof LOSS_NAMES)[number];
 
@@ -67,6 +67,8 @@ export interface LossVariant {
   readonly sdk: SdkParts;
   readonly policy: Policy | undefined;
   readonly instrumented: boolean;
+  /** Spans are made by hand, on both sides. */
+  readonly byHand?: boolean;
 }
 
 const SAMPLED: SdkParts = { traces: 'sampled', metrics: true };
@@ -85,6 +87,14 @@ export const LOSSES: Readonly<Record<LossName, LossVariant>> = {
   mesh: { about: 'mesh.client(), MeshServer; telemetry switched off', base: 'mesh', sdk: NO_SDK, policy: OFF, instrumented: false },
   'mesh-ours': { about: 'with spans and metrics', base: 'mesh', sdk: SAMPLED, policy: {}, instrumented: false },
   'mesh-spans': { about: 'with spans alone', base: 'mesh', sdk: SAMPLED, policy: SPANS, instrumented: false },
+  'mesh-floor': {
+    about: "with the SDK's part of these spans alone, called by hand",
+    base: 'mesh',
+    sdk: SAMPLED,
+    policy: OFF,
+    instrumented: false,
+    byHand: true,
+  },
 };
 
 /** Sets the process up for a variant. To be called before anything loads grpc-js. */

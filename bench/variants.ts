@@ -5,7 +5,7 @@
  */
 import { Server, ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
 import type { Mesh } from '../src/index.ts';
-import type { ClientRecipe } from './echo.ts';
+import { type Call, type ClientRecipe, typedSay } from './echo.ts';
 
 /** Variants, in the order of the tables. */
 export const VARIANT_NAMES = [
@@ -19,9 +19,11 @@ export const VARIANT_NAMES = [
   'coalesce-interceptors',
   'coalesce-channel',
   'coalesce-wrap',
+  'coalesce-typed',
   'tunnel-interceptors',
   'tunnel-channel',
   'tunnel-wrap',
+  'tunnel-typed',
   'bare-three',
   'tunnel-three',
 ] as const;
@@ -39,6 +41,8 @@ export interface BatchCounts {
 
 /** The client side of a variant. */
 export interface ClientSetup extends ClientRecipe {
+  /** Makes the calls, where no generated client class does. */
+  readonly open?: (target: string) => Call;
   readonly counts: (() => BatchCounts) | undefined;
 }
 
@@ -77,6 +81,12 @@ async function meshClient(door: Door, carrier: Carrier): Promise<ClientSetup> {
 async function wrappedClient(carrier: Carrier): Promise<ClientSetup> {
   const mesh = await meshOf(carrier);
   return { options: mesh.client(), wrap: (client) => mesh.wrap(client, { interceptors: 'none' }), counts: countsOf(mesh) };
+}
+
+/** A client of `mesh.typed()`. */
+async function typedClient(carrier: Carrier): Promise<ClientSetup> {
+  const mesh = await meshOf(carrier);
+  return { options: {}, open: (target) => typedSay(mesh, target), counts: countsOf(mesh) };
 }
 
 /** Three interceptors as servers have them: each looks at the metadata of every call. */
@@ -126,6 +136,11 @@ export const VARIANTS: Readonly<Record<VariantName, Variant>> = {
     server: () => meshServer(),
   },
   'coalesce-wrap': { about: 'envelopes at door 3, MeshServer', client: () => wrappedClient('envelope'), server: () => meshServer() },
+  'coalesce-typed': {
+    about: 'envelopes through mesh.typed(), MeshServer',
+    client: () => typedClient('envelope'),
+    server: () => meshServer(),
+  },
   'tunnel-interceptors': {
     about: 'tunnels at door 1, MeshServer',
     client: () => meshClient('interceptors', 'tunnel'),
@@ -133,6 +148,7 @@ export const VARIANTS: Readonly<Record<VariantName, Variant>> = {
   },
   'tunnel-channel': { about: 'tunnels at door 2, MeshServer', client: () => meshClient('channel', 'tunnel'), server: () => meshServer() },
   'tunnel-wrap': { about: 'tunnels at door 3, MeshServer', client: () => wrappedClient('tunnel'), server: () => meshServer() },
+  'tunnel-typed': { about: 'tunnels through mesh.typed(), MeshServer', client: () => typedClient('tunnel'), server: () => meshServer() },
   'bare-three': {
     about: 'grpc-js, with three server interceptors',
     client: bareClient,

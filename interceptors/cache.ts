@@ -35,9 +35,16 @@ export function noCacheCounts(): CacheCounts {
   return { hits: 0, misses: 0, shared: 0, stale: 0, bypassed: 0 };
 }
 
-/** @param plans - Rules by path; a method that is not there has no layer. */
-export function cacheClient(plans: ReadonlyMap<string, CacheRules>, settings: CacheSettings): CacheClient {
-  const caches = new Map([...plans].map(([path, rules]) => [path, new MethodCache(rules, settings)]));
+/**
+ * @param plans - Rules by path; a method that is not there has no layer.
+ * @param cacheOf - Gives the cache of a method. Default: a new one.
+ */
+export function cacheClient(
+  plans: ReadonlyMap<string, CacheRules>,
+  settings: CacheSettings,
+  cacheOf: (path: string, rules: CacheRules) => MethodCache = (_path, rules) => new MethodCache(rules, settings),
+): CacheClient {
+  const caches = new Map([...plans].map(([path, rules]) => [path, cacheOf(path, rules)]));
   const sum = (read: (cache: MethodCache) => number): number => [...caches.values()].reduce((total, cache) => total + read(cache), 0);
   return {
     intercept: (info, next) => {

@@ -14,10 +14,11 @@ import type { ResolvedCoalesceOptions } from '../src/batch/options.ts';
 import type { TunnelRule } from '../src/batch/tunnel-rule.ts';
 import type { Clock } from '../src/clock.ts';
 import { BatchKeys } from '../src/grpc/batch-key.ts';
-import type { ByteChannel, CallInfo, ClientInterceptor, Door } from '../src/grpc/client-call.ts';
+import type { CallInfo, ClientInterceptor } from '../src/grpc/client-call.ts';
+import { CoalesceHome, PeersByDoor } from '../src/grpc/coalesce-home.ts';
 import { CoalesceWatch } from '../src/grpc/coalesce-watch.ts';
 import { CoalescedCall } from '../src/grpc/coalesced-call.ts';
-import { ChannelCoalescer, type CoalesceCounts, type CoalesceShared } from '../src/grpc/coalescer.ts';
+import type { CoalesceCounts } from '../src/grpc/coalescer.ts';
 import { LearningCall } from '../src/grpc/learning-call.ts';
 import { clientBatchMetrics } from '../src/observe/batch-metrics.ts';
 import type { StartCarrierSpan } from '../src/observe/carrier-span.ts';
@@ -43,35 +44,48 @@ export interface CoalesceSettings {
 }
 
 const NO_CHANNEL =
-  'coalescing is on, but this client came without mesh.options(), or the call brought its own interceptors: no batch can be opened, so calls go alone';
+  'coalescing is on, but this client came without mesh.options(), is a Connect client, or the call brought its own interceptors: no batch can be opened, so calls go alone';
 const FOREIGN_BELOW =
   "coalescing is on, but this client has other interceptors below inmesh's, which a batch would pass by: calls go alone; put inmesh's last";
 
-/** The client half. The server half is `ServerHost`. */
-export function coalesceClient(settings: CoalesceSettings): ClientInterceptor {
-  const { options, clock, random, isOn, carrierSpan, counts, metrics, warn, tunnels = 'never' } = settings;
-  const watch = new CoalesceWatch(counts, clock, metrics && clientBatchMetrics(counts.channels, metrics), settings.onTurnedAway);
+/** The home of one set of options. @param learned - What is known of endpoints, where that is to outlive these options. */
+export function coalesceHome(
+  { options, clock, random, carrierSpan, counts, tunnels = 'never', ...settings }: Omit<CoalesceSettings, 'isOn'>,
+  { watch = coalesceWatch({ clock, counts, ...settings }), learned = new PeersByDoor(clock, random) }: CoalesceParts = {},
+): CoalesceHome {
   const keys = new BatchKeys(options.itemMetadata);
-  const shared: CoalesceShared = { options, clock, random, keys, carrierSpan, counts, watch, tunnels };
-  const byDoor = new WeakMap<Door, ChannelCoalescer>();
-  let warned = false;
-  const coalescerOf = (door: Door, channel: ByteChannel): ChannelCoalescer => {
-    let coalescer = byDoor.get(door);
-    if (coalescer === undefined) {
-      coalescer = new ChannelCoalescer(shared, door, channel);
-      byDoor.set(door, coalescer);
-    }
-    return coalescer;
-  };
+  return new CoalesceHome({ options, clock, random, keys, carrierSpan, counts, watch, tunnels }, learned);
+}
+
+/** Who hears of what is done. Its instruments are made once. */
+export function coalesceWatch({
+  counts,
+  clock,
+  metrics,
+  onTurnedAway,
+}: Pick<CoalesceSettings, 'counts' | 'clock' | 'metrics' | 'onTurnedAway'>): CoalesceWatch {
+  return new CoalesceWatch(counts, clock, metrics && clientBatchMetrics(counts.channels, metrics), onTurnedAway);
+}
+
+/** What outlives a home. */
+export interface CoalesceParts {
+  readonly watch?: CoalesceWatch;
+  readonly learned?: PeersByDoor;
+}
+
+/** The client half. The server half is `ServerHost`. @param home - Default: one of its own. */
+export function coalesceClient(settings: CoalesceSettings, home: CoalesceHome = coalesceHome(settings)): ClientInterceptor {
+  const { isOn, warn } = settings;
+  const { watch } = home.shared;
   return (info, next) => {
     if ((info.kind !== 'unary' && info.kind !== undefined) || info.options?.coalesce === 'never' || !isOn(info)) return next(info);
     const { channel } = info.door;
     if (channel === undefined || info.door.foreignBelow === true) {
-      if (!warned) warn(channel === undefined ? NO_CHANNEL : FOREIGN_BELOW);
-      warned = true;
+      if (!home.warned) warn(channel === undefined ? NO_CHANNEL : FOREIGN_BELOW);
+      home.warned = true;
       return next(info);
     }
-    const coalescer = coalescerOf(info.door, channel);
+    const coalescer = home.of(info.door, channel);
     // A repeated attempt has endpoints to avoid, which its batch would not know of.
     if (!coalescer.ready || (info.attempt?.avoid?.size ?? 0) > 0 || info.attempt?.pin !== undefined) {
       watch.alone(info.method, 'no-peer');

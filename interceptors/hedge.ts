@@ -46,12 +46,28 @@ export interface HedgeBehaviourSettings {
 /** Asked for each call by the stage of retry; undefined: this one is not hedged. */
 export type HedgeHook = (info: CallInfo, next: NextClientCall) => ClientCall | undefined;
 
-/** The client half; a server has none. */
-export function hedgeClient({ clock, rules, budgets, latencies, resets, onHedge = () => {} }: HedgeBehaviourSettings): HedgeHook {
-  const timers = new DeadlineQueue<Waiting>(detachedClock(clock), (waiting) => waiting.due());
-  const left = new Set<HedgeAttempt>();
+/** What is the same whatever policy says: one timer for all hedges, the losers that are left, the channels that end with them. */
+export interface HedgeHome {
+  readonly timers: DeadlineQueue<Waiting>;
+  readonly left: Set<HedgeAttempt>;
+  readonly channels: WeakSet<NonNullable<Door['onClose']>>;
+}
+
+/** For one client half. */
+export function hedgeHome(clock: Clock): HedgeHome {
+  return {
+    timers: new DeadlineQueue<Waiting>(detachedClock(clock), (waiting) => waiting.due()),
+    left: new Set(),
+    channels: new WeakSet(),
+  };
+}
+
+/** The client half; a server has none. @param home - Outlives a policy. Default: one of its own. */
+export function hedgeClient(
+  { clock, rules, budgets, latencies, resets, onHedge = () => {} }: HedgeBehaviourSettings,
+  { timers, left, channels }: HedgeHome = hedgeHome(clock),
+): HedgeHook {
   const settings: HedgeCallSettings = { clock, timers, resets, left, limits: BUFFER_LIMITS, onHedge };
-  const channels = new WeakSet<NonNullable<Door['onClose']>>();
   const endsWith = ({ onClose, book }: Door): void => {
     if (onClose === undefined || channels.has(onClose)) return;
     channels.add(onClose);

@@ -34,7 +34,7 @@ export interface NativeBatchSettings {
 }
 
 const NO_CHANNEL =
-  'a batch rule is set, but this client came without mesh.options(), or the call brought its own interceptors: no batch can be opened, so calls go alone';
+  'a batch rule is set, but this client came without mesh.options(), is a Connect client, or the call brought its own interceptors: no batch can be opened, so calls go alone';
 const FOREIGN_BELOW =
   "a batch rule is set, but this client has other interceptors below inmesh's, which a batch would pass by: calls go alone; put inmesh's last";
 

@@ -16,21 +16,18 @@
 import type { StatusObject } from '@grpc/grpc-js';
 import { Code } from '../src/call.ts';
 import type { Clock } from '../src/clock.ts';
-import { DeadlineQueue } from '../src/deadline/deadline-queue.ts';
 import { refusal } from '../src/errors.ts';
 import { type CallInfo, type ClientCall, type ClientInterceptor, ForwardingCall, type NextClientCall } from '../src/grpc/client-call.ts';
-import { detachedClock } from '../src/grpc/detached.ts';
 import { localStatus, RefusedCall } from '../src/grpc/refuse.ts';
-import type { Attempt } from '../src/grpc/retry-attempt.ts';
 import { BUFFER_LIMITS } from '../src/grpc/retry-buffer.ts';
 import { RetryCall } from '../src/grpc/retry-call.ts';
+import { type RetryHome, retryHome } from '../src/grpc/retry-home.ts';
 import type { MethodRetry, RetryOnResponse, RetrySettings } from '../src/grpc/retry-settings.ts';
 import type { Random } from '../src/random.ts';
 import type { AdaptiveThrottle, AdaptiveThrottles } from '../src/retry/adaptive-throttle.ts';
 import type { RetryBudgets } from '../src/retry/budgets.ts';
 import type { NoRetryReason } from '../src/retry/decide.ts';
 import type { MethodLatencies } from '../src/retry/latencies.ts';
-import { lazyTimer } from '../src/retry/lazy-timer.ts';
 
 /** What the retry behaviour is told. */
 export interface RetryBehaviourSettings {
@@ -53,10 +50,10 @@ export interface RetryBehaviourSettings {
 /** Methods that are remembered to have been told about. */
 const MAX_HINTED = 1000;
 
-/** The client half; a server has none. */
-export function retryClient(settings: RetryBehaviourSettings): ClientInterceptor {
+/** The client half; a server has none. @param home - Outlives a policy. Default: one of its own. */
+export function retryClient(settings: RetryBehaviourSettings, home: RetryHome = retryHome(settings)): ClientInterceptor {
   const { clock, random, rules, budgets, latencies, warn, onRetry, throttles, hedge } = settings;
-  const hinted = new Set<string>();
+  const { hinted, tries, retryOnResponse } = home;
   const onGivenUp = ({ method }: CallInfo, why: NoRetryReason, code: number): void => {
     if (why !== 'not-idempotent' || hinted.has(method) || hinted.size >= MAX_HINTED) return;
     hinted.add(method);
@@ -71,9 +68,9 @@ export function retryClient(settings: RetryBehaviourSettings): ClientInterceptor
     rules,
     budget: (method) => budgets.of(method),
     latencies,
-    tries: new DeadlineQueue<Attempt>(lazyTimer(detachedClock(clock)), (attempt) => attempt.expired()),
+    tries,
     limits: BUFFER_LIMITS,
-    retryOnResponse: guarded(settings.retryOnResponse, warn),
+    retryOnResponse,
     onGivenUp,
     onRetry: onRetry ?? (() => {}),
   };
@@ -99,20 +96,4 @@ class ThrottledCall extends ForwardingCall {
     this.#throttle.ended(status.code);
     this.upper.onReceiveStatus(status);
   }
-}
-
-/** A user's predicate that throws says nothing, and is told of once. */
-function guarded(predicate: RetryOnResponse | undefined, warn: (line: string) => void): RetryOnResponse | undefined {
-  if (predicate === undefined) return undefined;
-  let told = false;
-  return (method, response) => {
-    try {
-      return predicate(method, response) === true;
-    } catch (error) {
-      if (!told)
-        warn(`retryOnResponse threw ${error instanceof Error ? error.name : typeof error} at an answer of ${method}; it counts as false`);
-      told = true;
-      return false;
-    }
-  };
 }

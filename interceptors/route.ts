@@ -13,12 +13,15 @@
  */
 import { UsageError } from '../src/errors.ts';
 import type { CallInfo, ClientInterceptor, Door } from '../src/grpc/client-call.ts';
+import type { ClusterTarget } from '../src/grpc/cluster-ways.ts';
 import { RouteCall } from '../src/grpc/route-call.ts';
 import type { Routes } from '../src/route/routes.ts';
 
 /** What the route behaviour is told. */
 export interface RouteSettings {
   readonly routes: Routes;
+  /** By name. */
+  readonly clusters: ReadonlyMap<string, ClusterTarget>;
   /** Counts a call that goes to a cluster; '': its client's own target. */
   readonly onRouted: (cluster: string) => void;
 }
@@ -27,11 +30,11 @@ const NO_WAY =
   "policy.routes has a route for this method, but this client's interceptors know no channel: use mesh.client(), or mesh.options() besides mesh.interceptors()";
 
 /** The client half; a server has none. */
-export function routeClient({ routes, onRouted }: RouteSettings): ClientInterceptor {
+export function routeClient({ routes, clusters, onRouted }: RouteSettings): ClientInterceptor {
   const redirect = (info: CallInfo, cluster: string): CallInfo => {
     onRouted(cluster);
     if (cluster === '') return info;
-    const routed = towards(info, cluster);
+    const routed = towards(info, clusters.get(cluster));
     if (routed.story !== undefined) routed.story.target = routed.door.target;
     return routed;
   };
@@ -44,9 +47,9 @@ export function routeClient({ routes, onRouted }: RouteSettings): ClientIntercep
 }
 
 /** The call as one of the client's channel to a cluster. @throws UsageError when there is none. */
-export function towards(info: CallInfo, cluster: string): CallInfo {
+function towards(info: CallInfo, cluster: ClusterTarget | undefined): CallInfo {
   const own = info.door;
-  const door = own.way?.(cluster);
+  const door = cluster && own.way?.(cluster);
   if (door === undefined) throw new UsageError(`${info.method}: ${NO_WAY}`);
   // Others' interceptors below ours are to see the call: it is turned to the other channel below them. Bytes are a call of ours.
   if (own.kind === 'interceptors' && info.definition !== undefined)

@@ -10,6 +10,8 @@ import { ROOT } from './process.ts';
 const DIST = resolve(process.argv[2] ?? join(ROOT, 'dist'));
 const INDEX = join(ROOT, 'src/index.ts');
 const CLI = join(ROOT, 'src/cli/main.ts');
+/** What the command loads once it knows that Node is new enough. */
+const COMMAND = join(ROOT, 'src/cli/process-io.ts');
 const CODEGEN = join(ROOT, 'src/codegen/main.ts');
 /** A thread of its own, that needs little and shares nothing: it has a file of its own. */
 const WORKER = join(ROOT, 'src/grpc/worker-entry.ts');
@@ -20,7 +22,7 @@ interface Closure {
   readonly modules: Set<string>;
 }
 const core: Closure = { entry: INDEX, modules: new Set() };
-const commands: readonly Closure[] = [CLI, CODEGEN].map((entry) => ({ entry, modules: new Set() }));
+const commands: readonly Closure[] = [COMMAND, CODEGEN].map((entry) => ({ entry, modules: new Set() }));
 
 const findClosures: Plugin = {
   name: 'find-closures',

@@ -5,6 +5,7 @@
  *     npm run check -- types   those whose name contains the word
  */
 import { join } from 'node:path';
+import { againstAccepted, againstLastCommit } from './breaking.ts';
 import { pack } from './pack.ts';
 import { type Outcome, ROOT, run } from './process.ts';
 
@@ -32,6 +33,8 @@ const checks: readonly Check[] = [
   tool('protos: lint', 'buf', 'lint'),
   tool('protos: format', 'buf', 'format', '--diff', '--exit-code'),
   tool('protos: build', 'buf', 'build'),
+  { name: 'protos: nothing broken since what was accepted', run: againstAccepted },
+  { name: 'protos: nothing broken since the last commit', run: againstLastCommit },
   ...['policy', 'options', 'schema'].map((what) => tool(`generated ${what} is fresh`, 'node', `scripts/gen-${what}.ts`, '--check')),
   tool('live page is fresh', 'node', 'scripts/gen-page.ts', '--check'),
   tool('dead code', 'knip'),

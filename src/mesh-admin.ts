@@ -61,7 +61,9 @@ export class MeshAdmin {
   #source(): AdminSource {
     const mesh = this.#mesh;
     return {
-      policy: mesh.policy,
+      get policy() {
+        return mesh.policy;
+      },
       events: mesh.observer.events,
       taps: mesh.observer.taps,
       state: () => mesh.state,

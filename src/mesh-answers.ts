@@ -14,7 +14,10 @@ import { type Fallbacks, fallbackPlans } from './fallback/policy.ts';
 import type { CallInfo, ClientInterceptor } from './grpc/client-call.ts';
 import { MethodCodecs } from './grpc/codecs.ts';
 import type { FallbackCounts } from './grpc/fallback-call.ts';
+import { type CacheCounts, MethodCache } from './grpc/method-cache.ts';
 import { policiesBy, type UnaryPolicies } from './grpc/unary-policies.ts';
+import { tableOf } from './policy/client-table.ts';
+import type { Kept } from './policy/kept.ts';
 import type { Policy } from './policy/policy.gen.ts';
 import type { PolicyTable } from './policy/resolve.ts';
 
@@ -34,26 +37,59 @@ export interface AnswerStats {
   readonly fallbacks: Readonly<FallbackCounts>;
 }
 
-/** The stages of one mesh, and their numbers. */
+/** What is the same for every version of the policy: what to work with, what has been counted. */
+export interface AnswersHome {
+  readonly clock: Clock;
+  readonly warn: (line: string) => void;
+  /** Says what does not get truer with the next version. */
+  readonly warnOnce: (line: string) => void;
+  readonly codecs: MethodCodecs;
+  readonly counts: CacheCounts;
+  readonly fallbacks: FallbackCounts;
+  readonly policiesOf: ReturnType<typeof policiesBy> | undefined;
+}
+
+/** @throws ConfigError when the dependencies make no sense. */
+export function answersHome(
+  { services, policies }: AnswerDependencies,
+  clock: Clock,
+  says: Pick<AnswersHome, 'warn' | 'warnOnce'>,
+): AnswersHome {
+  return {
+    clock,
+    ...says,
+    codecs: new MethodCodecs(services),
+    counts: noCacheCounts(),
+    fallbacks: { used: 0, failed: 0 },
+    policiesOf: policies === undefined ? undefined : policiesBy(policies),
+  };
+}
+
+/** The stages of one version of a policy, and their numbers. */
 export class Answers {
   /** For `clientStack`; a behaviour that nobody asked for is not there. */
   readonly stages: Partial<Readonly<Record<ClientStage, ClientInterceptor>>>;
   readonly #cache: CacheClient;
-  readonly #fallbacks: FallbackCounts = { used: 0, failed: 0 };
+  readonly #fallbacks: FallbackCounts;
 
-  /** @throws ConfigError when policy or dependencies make no sense. */
-  constructor(policy: Policy, dependencies: AnswerDependencies, table: PolicyTable, clock: Clock, warn: (line: string) => void) {
-    const codecs = new MethodCodecs(dependencies.services);
-    const shared = { clock, codecs, warn };
+  /**
+   * @param kept - Caches stay where their rules do.
+   * @throws ConfigError when policy or dependencies make no sense.
+   */
+  constructor(policy: Policy, dependencies: AnswerDependencies, table: PolicyTable, home: AnswersHome, kept: Kept) {
+    const { policiesOf } = home;
     const caches = cachePlans(policy, (path) => table.method(path).idempotent);
-    this.#cache = cacheClient(caches, { ...shared, counts: noCacheCounts(), oneClient: false });
+    const settings = { ...home, oneClient: false };
+    this.#cache = cacheClient(caches, settings, (path, rules) => kept.take(`cache ${path}`, rules, () => new MethodCache(rules, settings)));
     const fallbacks = fallbackPlans(policy, dependencies.fallbacks);
-    const retriedBelow = ({ method, door }: CallInfo): boolean => (door.rules ?? table).method(method).retry.maxAttempts > 1;
-    const policiesOf = dependencies.policies === undefined ? undefined : policiesBy(dependencies.policies);
+    this.#fallbacks = home.fallbacks;
+    const shared = { ...home, counts: home.fallbacks };
+    const fallback = kept.take('fallback', fallbacks, () => fallbackClient((path) => fallbacks.get(path), shared));
+    const retriedBelow = ({ method, door }: CallInfo): boolean => tableOf(table, door).method(method).retry.maxAttempts > 1;
     this.stages = {
-      ...(fallbacks.size === 0 ? {} : { fallback: fallbackClient((path) => fallbacks.get(path), { ...shared, counts: this.#fallbacks }) }),
+      ...(fallbacks.size === 0 ? {} : { fallback }),
       ...(caches.size === 0 ? {} : { cache: this.#cache.intercept }),
-      ...(policiesOf === undefined ? {} : { policies: policiesClient(policiesOf, { ...shared, retriedBelow }) }),
+      ...(policiesOf === undefined ? {} : { policies: policiesClient(policiesOf, { ...home, warn: home.warnOnce, retriedBelow }) }),
     };
   }
 

@@ -4,55 +4,92 @@
  *
  * @packageDocumentation
  */
+import type { Bag } from './bag.ts';
 import type { ClientDoors } from './grpc/client-doors.ts';
+import type { ClusterTarget } from './grpc/cluster-ways.ts';
 import { Forward, type ForwardChannel, type ForwardOptions, resolveForwardOptions } from './grpc/forward.ts';
+import type { OpenCall } from './grpc/story-call.ts';
+import { ClientHalf, type ClientHome } from './mesh-client-half.ts';
+import type { StackSettings } from './mesh-stack.ts';
 import type { Coalesce, Policy } from './policy/policy.gen.ts';
 
-/** Makes the client half of a mesh with another policy. */
-export type MakeDoors = (policy: Policy) => ClientDoors;
+/** A version of the policy, as ways onward are made of it. */
+export interface ForwardVersion {
+  readonly policy: Policy;
+  readonly open: Bag<OpenCall>;
+  /** The settings for a policy like this version's own. @param user - Whose they are. */
+  settingsFor(policy: Policy, user: string): StackSettings;
+}
+
+interface Onward {
+  readonly half: ClientHalf;
+  readonly settings: (version: ForwardVersion) => StackSettings;
+}
 
 export class Forwards {
-  readonly #policy: Policy;
-  readonly #makeDoors: MakeDoors;
-  readonly #doors: ClientDoors[] = [];
+  readonly #home: ClientHome;
+  readonly #ways: Onward[] = [];
+  #version: ForwardVersion;
   #closed = false;
 
-  constructor(policy: Policy, makeDoors: MakeDoors) {
-    this.#policy = policy;
-    this.#makeDoors = makeDoors;
+  constructor(version: ForwardVersion, home: ClientHome) {
+    this.#version = version;
+    this.#home = home;
   }
 
   make(options: ForwardOptions): Forward {
     const rules = resolveForwardOptions(options);
-    const doors = this.#makeDoors(withBatchesOf(this.#policy, rules.maxItems));
-    const channel = doors.channel(rules.target, rules.credentials, rules.options) as ForwardChannel;
-    if (this.#closed) doors.refuse();
-    this.#doors.push(doors);
+    const user = `forward ${this.#ways.length}`;
+    const settings = (version: ForwardVersion): StackSettings => version.settingsFor(withBatchesOf(version.policy, rules.maxItems), user);
+    const half = new ClientHalf(settings(this.#version), this.#version.open, this.#home);
+    const channel = half.doors.channel(rules.target, rules.credentials, rules.options) as ForwardChannel;
+    if (this.#closed) half.doors.refuse();
+    this.#ways.push({ half, settings });
     return new Forward(channel, rules.methods);
+  }
+
+  /** As of {@link ClientHalf.prepare}, for all of them. */
+  prepare(version: ForwardVersion): () => void {
+    const commits = this.#ways.map(({ half, settings }) => half.prepare(settings(version), version.open));
+    return () => {
+      this.#version = version;
+      for (const commit of commits) commit();
+    };
   }
 
   /** Adds the endpoints of all ways to those of the clients. */
   endpoints(clients: ReturnType<ClientDoors['endpoints']>): ReturnType<ClientDoors['endpoints']> {
-    for (const doors of this.#doors) {
+    for (const doors of this.#doors()) {
       for (const [target, endpoints] of Object.entries(doors.endpoints())) clients[target] = [...(clients[target] ?? []), ...endpoints];
     }
     return clients;
   }
 
   targets(): ReturnType<ClientDoors['targets']> {
-    return this.#doors.flatMap((doors) => doors.targets());
+    return this.#doors().flatMap((doors) => doors.targets());
   }
   rulesFor(target: string): ReturnType<ClientDoors['rulesFor']> {
-    return this.#doors.map((doors) => doors.rulesFor(target)).find((rules) => rules !== undefined);
+    return this.#doors()
+      .map((doors) => doors.rulesFor(target))
+      .find((rules) => rules !== undefined);
+  }
+
+  /** As of `ClientDoors`, for all of them. */
+  retainClusters(clusters: ReadonlySet<ClusterTarget>): void {
+    for (const doors of this.#doors()) doors.retainClusters(clusters);
   }
 
   /** From now on every call is refused. */
   refuse(): void {
     this.#closed = true;
-    for (const doors of this.#doors) doors.refuse();
+    for (const doors of this.#doors()) doors.refuse();
   }
   close(): void {
-    for (const doors of this.#doors) doors.close();
+    for (const doors of this.#doors()) doors.close();
+  }
+
+  #doors(): readonly ClientDoors[] {
+    return this.#ways.map(({ half }) => half.doors);
   }
 }
 

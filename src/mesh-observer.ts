@@ -16,7 +16,7 @@ import type { Tell } from './observe/event-log.ts';
 import { rpcMethod, SIZE_BOUNDARIES } from './observe/names.ts';
 import { Observer } from './observe/observer.ts';
 import type { Recorder } from './observe/recorder.ts';
-import type { BatchView, BreakerView, BudgetView, EndpointView, LimitView, ProcessView, Side } from './observe/views.ts';
+import type { BatchView, BreakerView, BudgetView, EndpointView, LimitView, PolicyView, ProcessView, Side } from './observe/views.ts';
 import { balancesOf, type RetryBudgets } from './retry/budgets.ts';
 
 /** The bulkheads of a mesh: for each stack that was built, those that it has, by key. */
@@ -45,6 +45,7 @@ export interface ObservedMesh {
   readonly endpoints: () => Readonly<Record<string, readonly EndpointStats[]>>;
   readonly served: () => { readonly carriers: number; readonly tunnels: number; readonly items: number };
   readonly draining: () => boolean;
+  readonly policy: () => PolicyView;
 }
 
 /** The observer of a mesh. From now on breakers and budgets tell it what happens. */
@@ -60,6 +61,7 @@ export function observe(mesh: ObservedMesh): Observer {
     limits: () => limitViews(mesh),
     budgets: () => budgetViews(mesh.budgets),
     batches: () => ({ client: batchView(mesh, recorder.clock.nowMs()), server: mesh.served() }),
+    policy: () => mesh.policy(),
   });
 }
 

@@ -11,7 +11,7 @@ import { routeClient } from '../interceptors/route.ts';
 import type { Catalog } from './batch/native/descriptors.ts';
 import type { Clock } from './clock.ts';
 import { ConfigError } from './errors.ts';
-import { type FaultCounts, Faults } from './fault/faults.ts';
+import { type FaultCounts, Faults, noFaultCounts } from './fault/faults.ts';
 import type { ClientInterceptor } from './grpc/client-call.ts';
 import type { ClusterTarget } from './grpc/cluster-ways.ts';
 import { MethodCodecs } from './grpc/codecs.ts';
@@ -24,6 +24,7 @@ import { show, showPath } from './input/show.ts';
 import type { AnswerDependencies } from './mesh-answers.ts';
 import { Mirror, type MirrorStats, Mirrors } from './mirror/mirrors.ts';
 import type { Tell } from './observe/event-log.ts';
+import type { Kept } from './policy/kept.ts';
 import type { Policy } from './policy/policy.gen.ts';
 import { trafficRules } from './policy/traffic-rules.ts';
 import type { Random } from './random.ts';
@@ -56,27 +57,43 @@ export interface TrafficSettings extends TrafficDependencies, Pick<AnswerDepende
   readonly clock: Clock;
   readonly random: Random;
   readonly warn: (line: string) => void;
+  readonly counts: TrafficCounts;
   /** Takes events. Default: nobody does. */
   readonly tell?: Tell;
 }
 
-/** The stages of one mesh, and their numbers. */
+/** What is counted over all versions of the policy. */
+export interface TrafficCounts {
+  readonly routed: Map<string, number>;
+  readonly faults: FaultCounts;
+  readonly serverFaults: FaultCounts;
+}
+
+/** Nothing counted yet. */
+export function noTrafficCounts(): TrafficCounts {
+  return { routed: new Map(), faults: noFaultCounts(), serverFaults: noFaultCounts() };
+}
+
+/** The stages of one version of a policy, and their numbers. */
 export class Traffic {
   /** For `clientStack`; a behaviour that nobody asked for is not there. */
   readonly stages: Partial<Readonly<Record<ClientStage, ClientInterceptor>>>;
   /** Above the handler; undefined: no fault is declared. */
   readonly serverFault: ServerLayer | undefined;
   readonly clusters: ReadonlyMap<string, ClusterTarget>;
-  readonly #routed = new Map<string, number>();
+  readonly #counts: TrafficCounts;
   readonly #mirrors: Mirrors;
-  readonly #faults: Faults;
-  readonly #serverFaults: Faults;
 
-  /** @throws ConfigError when policy or dependencies make no sense. */
-  constructor(policy: Policy, settings: TrafficSettings) {
-    const { catalog, clock, random, warn, services, tell = () => {} } = settings;
+  /**
+   * @param kept - Clusters, mirrors and faults stay where the policy says the same of them.
+   * @throws ConfigError when policy or dependencies make no sense.
+   */
+  constructor(policy: Policy, settings: TrafficSettings, kept: Kept) {
+    const { catalog, clock, random, warn, services, counts, tell = () => {} } = settings;
     const { routes, mirrors, faults, serverFaults } = trafficRules(policy, catalog, random);
-    this.clusters = clusterTargets(policy, settings.clusters);
+    const clusters = clusterTargets(policy, kept, settings.clusters);
+    this.clusters = clusters;
+    this.#counts = counts;
     const codecs = new MethodCodecs(services);
     mirrors.forEach(({ rules }, index) => {
       if (rules.compare && services === undefined)
@@ -88,23 +105,32 @@ export class Traffic {
     const onDifferent = (cluster: string, paths: readonly string[]): void =>
       tell({ kind: 'mirror.different', level: 'warn', subject: cluster, text: `answers differ in ${paths.join(', ')}` });
     this.#mirrors = new Mirrors(
-      mirrors.map(({ cluster, rules }) => new Mirror(cluster, rules, random, (paths) => onDifferent(cluster, paths))),
+      mirrors.map(({ cluster, rules }, index) =>
+        kept.take(`mirror ${index}`, policy.mirrors?.[index], () => {
+          return new Mirror(cluster, rules, random, (paths) => onDifferent(cluster, paths));
+        }),
+      ),
     );
-    // Left behind by a test, they would be looked for everywhere else.
-    if (faults.length + serverFaults.length > 0)
-      tell({
-        kind: 'fault.declared',
-        level: 'warn',
-        subject: 'mesh',
-        text: `${faults.length} faults of client calls and ${serverFaults.length} of served calls are in force`,
-      });
-    this.#faults = new Faults(faults);
-    this.#serverFaults = new Faults(serverFaults);
+    const injected = kept.take('faults', [policy.faults, policy.server?.faults], () => {
+      // Left behind by a test, they would be looked for everywhere else.
+      if (faults.length + serverFaults.length > 0)
+        tell({
+          kind: 'fault.declared',
+          level: 'warn',
+          subject: 'mesh',
+          text: `${faults.length} faults of client calls and ${serverFaults.length} of served calls are in force`,
+        });
+      return {
+        client: new FaultHome(new Faults(faults, counts.faults), clock),
+        server: new FaultHome(new Faults(serverFaults, counts.serverFaults), clock),
+      };
+    });
+    const { routed } = counts;
     const onRouted = (cluster: string): void => {
-      this.#routed.set(cluster, (this.#routed.get(cluster) ?? 0) + 1);
+      routed.set(cluster, (routed.get(cluster) ?? 0) + 1);
     };
     this.stages = {
-      ...(routes.length === 0 ? {} : { route: routeClient({ routes: new Routes(routes), onRouted }) }),
+      ...(routes.length === 0 ? {} : { route: routeClient({ routes: new Routes(routes), clusters, onRouted }) }),
       ...(mirrors.length === 0
         ? {}
         : {
@@ -112,29 +138,33 @@ export class Traffic {
               mirrors: this.#mirrors,
               clock: detachedClock(clock),
               codecs,
-              wayTo: ({ door }, cluster) => door.way?.(cluster),
+              wayTo: ({ door }, name) => {
+                const cluster = clusters.get(name);
+                return cluster && door.way?.(cluster);
+              },
               warn,
             }),
           }),
-      ...(faults.length === 0 ? {} : { fault: faultClient(new FaultHome(this.#faults, clock)) }),
+      ...(faults.length === 0 ? {} : { fault: faultClient(injected.client) }),
     };
-    this.serverFault = serverFaults.length === 0 ? undefined : faultServer(new FaultHome(this.#serverFaults, clock));
+    this.serverFault = serverFaults.length === 0 ? undefined : faultServer(injected.server);
   }
 
   stats(): TrafficStats {
     return {
-      routed: Object.fromEntries(this.#routed),
+      routed: Object.fromEntries(this.#counts.routed),
       mirrors: this.#mirrors.all.map((mirror) => mirror.stats()),
-      faults: { client: this.#faults.counts, server: this.#serverFaults.counts },
+      faults: { client: this.#counts.faults, server: this.#counts.serverFaults },
     };
   }
 }
 
-function clusterTargets(policy: Policy, given: TrafficDependencies['clusters'] = {}): ReadonlyMap<string, ClusterTarget> {
+function clusterTargets(policy: Policy, kept: Kept, given: TrafficDependencies['clusters'] = {}): ReadonlyMap<string, ClusterTarget> {
   const clusters = policy.clusters ?? {};
   for (const [name, dependencies] of Object.entries(given)) {
     const path = showPath('clusters', [name]);
-    if (!Object.hasOwn(clusters, name)) {
+    // A reload may take away a cluster that the program has credentials for, and bring it back.
+    if (kept.isFirst && !Object.hasOwn(clusters, name)) {
       const meant = nearest(name, Object.keys(clusters));
       throw new ConfigError(path, `policy.clusters has no such cluster${meant === undefined ? '' : `; did you mean "${meant}"?`}`);
     }
@@ -146,6 +176,8 @@ function clusterTargets(policy: Policy, given: TrafficDependencies['clusters'] =
       );
   }
   return new Map(
-    Object.entries(clusters).map(([name, { target }]) => [name, { target, ...(Object.hasOwn(given, name) ? given[name] : {}) }]),
+    Object.entries(clusters).map(([name, { target }]) => {
+      return [name, kept.take(`cluster ${name}`, target, () => ({ target, ...(Object.hasOwn(given, name) ? given[name] : {}) }))];
+    }),
   );
 }

@@ -21,6 +21,7 @@ import type { MeshLimitStats } from './mesh-limits.ts';
 import type { TrafficDependencies, TrafficStats } from './mesh-traffic.ts';
 import type { Otel } from './observe/api.ts';
 import type { BaggageCounts } from './observe/baggage.ts';
+import type { PolicyView } from './observe/views.ts';
 import type { Random } from './random.ts';
 import type { ResetCounts } from './resets/reset-budget.ts';
 import type { BudgetCounts } from './retry/budgets.ts';
@@ -85,6 +86,8 @@ export interface MeshStats extends AnswerStats {
   readonly balance: Readonly<Record<string, BalanceCounts>>;
   /** Routes, mirrors and faults. */
   readonly traffic: TrafficStats;
+  /** The policy in force, and how often it was reloaded. */
+  readonly policy: PolicyView;
 }
 
 /** What `mesh.attach` can be told of a server that was not made with `mesh.server()`. */

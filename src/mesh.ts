@@ -15,17 +15,20 @@ import type {
 } from '@grpc/grpc-js';
 import type { MeshState } from './admin/source.ts';
 import type { BreakerHandle } from './breaker/breakers.ts';
-import { Code } from './call.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { ConfigError, type Refusal } from './errors.ts';
+import { ConfigError, UsageError } from './errors.ts';
 import type { BatchHandler, BatchHandlerOptions } from './grpc/batch-handler.ts';
 import type { WrapOptions, WrappedClient } from './grpc/client-door-types.ts';
+import { detached } from './grpc/detached.ts';
 import type { Forward, ForwardOptions } from './grpc/forward.ts';
-import { localStatus } from './grpc/refuse.ts';
+import { type BatchHandled, type BatchHandlersOf, batchHandlersOf } from './grpc/typed-batches.ts';
 import { type TypedClient, typedClient } from './grpc/typed-client.ts';
 import type { Workers } from './grpc/worker-service.ts';
 import { MeshAdmin } from './mesh-admin.ts';
+import { callsEnd } from './mesh-closing.ts';
+import type { FollowHome, LoadOptions } from './mesh-file.ts';
 import { MeshParts } from './mesh-parts.ts';
+import { PolicyInForce, type ReloadResult } from './mesh-policy.ts';
 import type { AttachOptions, MeshDependencies, MeshStats } from './mesh-types.ts';
 import type { Observer } from './observe/observer.ts';
 import type { ExplainView, OverviewView } from './observe/views.ts';
@@ -37,25 +40,47 @@ import type { WorkersOptions } from './workers/options.ts';
 
 /** One policy around clients and servers. Made by {@link createMesh} or {@link loadMesh}. */
 export class Mesh {
-  /** The policy in force, checked. */
-  readonly policy: Policy;
+  readonly #inForce: PolicyInForce;
   readonly #clock: Clock;
   readonly #parts: MeshParts;
   /** What of the mesh the admin server may see. @internal */
   readonly observer: Observer;
   /** Shows the mesh over HTTP: `await mesh.admin.listen()`. */
   readonly admin: MeshAdmin;
+  #stopFollowing: (() => void) | undefined;
   #draining = false;
   #closing: Promise<void> | undefined;
 
   /** @internal */
   constructor(policy: Policy, dependencies: MeshDependencies) {
-    this.policy = policy;
     this.#clock = dependencies.clock ?? systemClock;
-    this.#parts = new MeshParts(policy, dependencies, this.#clock, () => this.state !== 'open');
+    this.#inForce = new PolicyInForce(policy, this.#clock);
+    this.#parts = new MeshParts(this.#inForce, dependencies, this.#clock, () => this.state !== 'open');
     const { observer, clients, forwards } = this.#parts;
     this.observer = observer;
     this.admin = new MeshAdmin(this, () => [...clients.targets(), ...forwards.targets()], this.#clock);
+  }
+
+  /** The policy in force, checked. */
+  get policy(): Policy {
+    return this.#inForce.policy;
+  }
+
+  /**
+   * Puts another policy in force, in this turn and as a whole: calls that begin from now on see it, calls that are out end as they began.
+   *
+   * @param policy - The whole document, as `createMesh` takes it. What it says as before is not disturbed.
+   * @throws ConfigError when it is wrong; then nothing has changed. @throws UsageError when the mesh is closed.
+   */
+  reload(policy: Policy): ReloadResult {
+    if (this.state === 'closed') throw new UsageError('mesh.reload(): the mesh is closed');
+    return this.#inForce.reload(policy, (next) => detached(() => this.#parts.reload(next)), this.observer.events.add);
+  }
+
+  /** Has `watch` follow a file for this mesh; what it gives ends that, with the mesh. @internal */
+  follow(watch: (home: FollowHome) => () => void): void {
+    const reload = (policy: Policy): void => void this.reload(policy);
+    this.#stopFollowing = watch({ reload, inForce: this.#inForce, tell: this.observer.events.add, warn: this.#parts.warn });
   }
 
   /**
@@ -148,6 +173,15 @@ export class Mesh {
     return this.#parts.batchHandlers.make(handler, options);
   }
 
+  /** Handlers of a service, each a {@link batchHandler}; generated code has it typed. @throws ConfigError when one is for no unary method. */
+  batchHandlers<Service extends object, Handlers extends BatchHandlersOf<Service>>(
+    definition: Service,
+    handlers: Handlers,
+    options?: BatchHandlerOptions,
+  ): BatchHandled<Service, Handlers> {
+    return batchHandlersOf(this, definition, handlers, options);
+  }
+
   /**
    * Handlers that run in worker threads, off the main thread; {@link close} ends them.
    *
@@ -188,7 +222,7 @@ export class Mesh {
    */
   explain(method: string, target?: string): ExplainView {
     const own = target === undefined ? undefined : (this.#parts.clients.rulesFor(target) ?? this.#parts.forwards.rulesFor(target));
-    return explain(own ?? this.#parts.native.table, method);
+    return explain(own ?? this.#parts.table, method);
   }
 
   /** `draining` after {@link drain}, `closed` from {@link close} on. */
@@ -238,19 +272,10 @@ export class Mesh {
     });
     this.#parts.clients.refuse();
     this.#parts.forwards.refuse();
-    this.#parts.authorization?.stop();
+    this.#stopFollowing?.();
+    this.#parts.close();
     const workers = this.#parts.workers.close(drainMs);
-    if (this.#parts.counts.client.active > 0) {
-      await new Promise<void>((resolve) => {
-        const cancel = this.#clock.setTimer(resolve, drainMs);
-        this.#parts.onIdle = () => {
-          cancel();
-          resolve();
-        };
-      });
-      this.#parts.onIdle = undefined;
-      for (const call of this.#parts.open.items()) call.end(localStatus(CLOSED_OVER_IT));
-    }
+    await callsEnd(this.#parts, this.#clock, drainMs);
     this.#parts.clients.close();
     this.#parts.forwards.close();
     await workers;
@@ -268,21 +293,8 @@ export function createMesh(policy: Policy = {}, dependencies: MeshDependencies =
   return new Mesh(parsePolicy(policy), dependencies);
 }
 
-/** A mesh with the policy of a YAML or JSON file. Rejects with ConfigError naming file, line and column. */
-export async function loadMesh(path: string, dependencies: MeshDependencies = {}): Promise<Mesh> {
-  const { inFile, loadPolicy } = await import('./policy/load.ts');
-  const policy = await loadPolicy(path);
-  try {
-    return new Mesh(policy, dependencies);
-  } catch (error) {
-    throw await inFile(path, error);
-  }
+/** A mesh with the policy of a YAML or JSON file; `{ watch: true }` follows it. Rejects with ConfigError naming file, line and column. */
+export async function loadMesh(path: string, options: LoadOptions = {}): Promise<Mesh> {
+  const { openMesh } = await import('./mesh-file.ts');
+  return openMesh(path, options, (policy, dependencies) => new Mesh(policy, dependencies));
 }
-
-/** Whatever the call's server has done by then, nobody here knows. */
-const CLOSED_OVER_IT: Refusal = {
-  code: Code.UNAVAILABLE,
-  details: 'inmesh: the mesh was closed before the call ended',
-  reason: 'client.mesh/closed',
-  unprocessed: false,
-};

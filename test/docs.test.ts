@@ -24,9 +24,14 @@ const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
   'examples/codegen/run.ts': 'test/codegen/plugin.test.ts',
   'examples/codegen/buf.gen.yaml': 'test/codegen/plugin.test.ts',
 };
-/** Programs of stacks have a runner of their own. */
+/** Folders whose programs have a runner of their own. */
+const RUNNERS: Readonly<Record<string, string>> = {
+  'examples/stacks/': 'test/interop/stacks/examples.test.ts',
+  'test/package/consumers/': 'test/package/consumers.ts',
+  'examples/declared/': 'test/interop/declared.test.ts',
+};
 const runnerOf = (file: string): string | undefined =>
-  RUN_ELSEWHERE[file] ?? (file.startsWith('examples/stacks/') ? 'test/interop/stacks/examples.test.ts' : undefined);
+  RUN_ELSEWHERE[file] ?? Object.entries(RUNNERS).find(([folder]) => file.startsWith(folder))?.[1];
 /** Blocks in these languages show what runs. */
 const CODE = ['ts', 'js', 'yaml', 'json', 'proto'];
 /** Support for the programs, not one itself. */

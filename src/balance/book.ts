@@ -56,8 +56,8 @@ export interface EndpointBook {
   readonly endpoints: readonly EndpointLoad[];
   /** True while an LB policy publishes here. Without one nothing can be concluded from what the book does not say. */
   readonly attached: boolean;
-  /** Has `fn` called with the address of an endpoint that was ready and is not any more, before it comes back. */
-  onLost?(fn: (address: string) => void): void;
+  /** Has `fn` called with the address of an endpoint that was ready and is not any more, before it comes back. Gives what ends that. */
+  onLost?(fn: (address: string) => void): () => void;
   /** A try there was given up because it took too long: a failure of the endpoint. The end of the try is told apart from it. */
   timedOut?(address: string): void;
   /**

@@ -50,7 +50,7 @@ export class Endpoint implements EndpointLoad, Provisional {
   #lately: SlidingWindow | undefined = undefined;
   #state: ConnectionState = 'connecting';
   readonly #crowd: Crowd;
-  readonly #rules: BalanceRules;
+  #rules: BalanceRules;
   readonly #clock: Clock;
   #ready = false;
   #inFlight = 0;
@@ -70,6 +70,12 @@ export class Endpoint implements EndpointLoad, Provisional {
     this.#crowd = crowd;
     this.#rules = rules;
     this.#clock = clock;
+  }
+  /** Takes other rules. What was learned stays. */
+  retune(rules: BalanceRules): void {
+    const { consecutiveFailures } = rules.outlierDetection;
+    if (consecutiveFailures !== this.#rules.outlierDetection.consecutiveFailures) this.health.retune(consecutiveFailures, this.#clock);
+    this.#rules = rules;
   }
   get ready(): boolean {
     return this.#ready;

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import type { Clock } from '../clock.ts';
+import { same } from '../input/same.ts';
 import { OutlierDetector } from '../outlier/detector.ts';
 import type { OutlierHost } from '../outlier/host.ts';
 import type { Random } from '../random.ts';
@@ -31,7 +32,7 @@ const BOOK_VERSION = 3;
 export class Endpoints implements EndpointBook {
   /** Brand: the LB policy may have been registered by another copy of inmesh, which knows a book it can work with by this. */
   readonly inmeshBook: number = BOOK_VERSION;
-  readonly #rules: BalanceRules;
+  #rules: BalanceRules;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #crowd: Crowd;
@@ -46,7 +47,7 @@ export class Endpoints implements EndpointBook {
   /** Ejected ones of which one call may find out whether they are well again. */
   #due: readonly Endpoint[] = NONE;
   #owner: object | undefined;
-  #lost: ((address: string) => void) | undefined;
+  readonly #onLost = new Set<(address: string) => void>();
 
   /** @param counts - Counts along. Default: some of its own. */
   constructor(rules: BalanceRules, clock: Clock, random: Random, counts: BalanceCounts = noBalanceCounts()) {
@@ -98,7 +99,7 @@ export class Endpoints implements EndpointBook {
       endpoint.told = undefined;
       this.#crowd.changed?.({ what: 'removed', address });
       this.#gone.set(address, { endpoint, atMs: nowMs });
-      if (ready) this.#lost?.(address);
+      if (ready) this.#lost(address);
     }
     this.#byAddress = next;
     this.#endpoints = [...next.values()];
@@ -113,14 +114,24 @@ export class Endpoints implements EndpointBook {
     endpoint.setReady(ready);
     if (ready) endpoint.health.reconnected(this.#clock.nowMs());
     this.#listReady();
-    if (!ready) this.#lost?.(address);
+    if (!ready) this.#lost(address);
   }
-  onLost(fn: (address: string) => void): void {
-    const before = this.#lost;
-    this.#lost = (address) => {
-      before?.(address);
-      fn(address);
-    };
+  onLost(fn: (address: string) => void): () => void {
+    const listener = (address: string): void => fn(address); // the same function twice is two listeners
+    this.#onLost.add(listener);
+    return () => void this.#onLost.delete(listener);
+  }
+  /** Takes other rules, from the next pick on. What was learned of the endpoints stays. */
+  retune(rules: BalanceRules): void {
+    const before = this.#rules;
+    this.#rules = rules;
+    for (const endpoint of this.#byAddress.values()) endpoint.retune(rules);
+    for (const { endpoint } of this.#gone.values()) endpoint.retune(rules);
+    if (!same(before.outlierDetection, rules.outlierDetection)) {
+      this.#outliers.configure(rules.outlierDetection, this.#hosts, this.#clock.nowMs());
+      this.#crowd.counting = this.#outliers.counting;
+    }
+    this.#listReady();
   }
   /** Has `fn` told what happens to endpoints. Of an ejection it hears with the next pick. */
   onChange(fn: OnEndpointChange): void {
@@ -197,6 +208,9 @@ export class Endpoints implements EndpointBook {
       if (this.#gone.size <= HISTORY_SIZE && nowMs - atMs <= this.#rules.historyMs) return;
       this.#gone.delete(address);
     }
+  }
+  #lost(address: string): void {
+    for (const listener of this.#onLost) listener(address);
   }
   #listReady(): void {
     this.#ready = this.#endpoints.filter((endpoint) => endpoint.ready);

@@ -42,7 +42,7 @@ export class EndpointHealth {
   /** How often the breaker has opened from closed. */
   trips = 0;
   readonly #crowd: Crowd;
-  readonly #breaker: Breaker | undefined;
+  #breaker: Breaker | undefined;
   #why: 'failures' | 'silence' = 'failures';
   #suspectedAtMs = NOBODY;
   /** Calls given up for lateness since the last answer; when the first of them began to wait, when the last was given up. */
@@ -53,9 +53,18 @@ export class EndpointHealth {
   /** @param consecutiveFailures - 0: there is no breaker. */
   constructor(crowd: Crowd, consecutiveFailures: number, clock: Clock) {
     this.#crowd = crowd;
-    if (consecutiveFailures === 0) return;
+    this.retune(consecutiveFailures, clock);
+  }
+
+  /** Another number of failures; counted from here on. Without any, who is ejected for failures is back. Parameters as above. */
+  retune(consecutiveFailures: number, clock: Clock): void {
+    if (consecutiveFailures === 0) {
+      this.#breaker = undefined;
+      return;
+    }
     const rules = resolveBreakerOptions({ consecutiveFailures, openMs: FIRST_PROBE_MS, maxOpenMs: LAST_PROBE_MS }, 'outlierDetection');
-    this.#breaker = new Breaker(rules, countersOf(rules, clock));
+    if (this.#breaker === undefined) this.#breaker = new Breaker(rules, countersOf(rules, clock));
+    else this.#breaker.retune(rules, countersOf(rules, clock));
   }
 
   /** Undefined: it is not ejected. */

@@ -22,8 +22,8 @@ export type BreakerState = 'closed' | 'open' | 'halfOpen' | 'isolated';
 export type BreakerTimes = Pick<BreakerRules, 'openMs' | 'maxOpenMs' | 'halfOpenProbes'>;
 
 export class Breaker {
-  readonly #times: BreakerTimes;
-  readonly #counters: readonly FailureCounter[];
+  #times: BreakerTimes;
+  #counters: readonly FailureCounter[];
   #state: BreakerState = 'closed';
   /** Outcomes of calls that began before are not of this state. */
   #sinceMs = Number.NEGATIVE_INFINITY;
@@ -39,6 +39,12 @@ export class Breaker {
     this.#times = times;
     this.#counters = counters;
     this.#onState = onState;
+  }
+
+  /** Takes other rules. It stays open or closed; what was counted so far is counted anew. */
+  retune(times: BreakerTimes, counters: readonly FailureCounter[]): void {
+    this.#times = times;
+    this.#counters = counters;
   }
 
   /** `open` until a call has gone out as probe, however long ago its time was over. */

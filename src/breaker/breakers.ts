@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import type { Clock } from '../clock.ts';
+import { same } from '../input/same.ts';
 import { Breaker, type BreakerState, type BreakerTimes } from './breaker.ts';
 import { countersOf, type FailureCounter } from './counters.ts';
 import type { BreakerRules } from './options.ts';
@@ -53,7 +54,7 @@ export type MakeCounters = (rules: BreakerRules, clock: Clock) => readonly Failu
  * goes without until there is room.
  */
 export class Breakers {
-  readonly #rulesOf: (method: string) => BreakerRules | undefined;
+  #rulesOf: (method: string) => BreakerRules | undefined;
   readonly #clock: Clock;
   readonly #maxKeys: number;
   readonly #makeCounters: MakeCounters;
@@ -81,6 +82,10 @@ export class Breakers {
   get size(): number {
     return this.#byMethod.size;
   }
+  /** Those methods. */
+  paths(): IterableIterator<string> {
+    return this.#byMethod.keys();
+  }
   /** The breaker of a method; undefined: none. */
   for(method: string): MethodBreaker | undefined {
     const known = this.#byMethod.get(method);
@@ -103,6 +108,21 @@ export class Breakers {
       },
       release: () => this.for(method)?.breaker.release(this.#clock.nowMs()),
     };
+  }
+  /**
+   * Other rules for all. A breaker whose rules are equal stays as it is; another keeps its state, and counts anew by its new rules. Where
+   * a method has none any more it is dropped, unless it was opened by hand: only the hand that did so closes it.
+   */
+  retune(rulesOf: (method: string) => BreakerRules | undefined): void {
+    const before = this.#rulesOf;
+    this.#rulesOf = rulesOf;
+    for (const [method, { breaker }] of [...this.#byMethod]) {
+      const rules = rulesOf(method);
+      if (same(rules, before(method))) continue;
+      if (rules !== undefined) breaker.retune(rules, this.#makeCounters(rules, this.#clock));
+      else if (breaker.state === 'isolated') breaker.retune(BY_HAND, []);
+      else this.#byMethod.delete(method);
+    }
   }
   /** All that there are, by path. */
   stats(): Record<string, BreakerStats> {

@@ -44,6 +44,16 @@ export class BoundedKeys<T> {
     return fresh;
   }
 
+  /** What newcomers share while there is no room is made anew for the next of them. */
+  renewShared(): void {
+    this.#shared = undefined;
+  }
+
+  /** Takes one out: who asks for its key gets another. */
+  delete(key: string): void {
+    this.#byKey.delete(key);
+  }
+
   /** All of them with their keys; the shared one has none. */
   entries(): IterableIterator<[string, T]> {
     return this.#byKey.entries();

@@ -71,10 +71,10 @@ export function createExpiries(clock: Clock): DeadlineQueue<Ticket> {
 /** Slots and a bounded queue. */
 export class Bulkhead {
   /** What its partitions are told apart by. Undefined: there are none. */
-  readonly by: BulkheadBy | undefined;
+  by: BulkheadBy | undefined;
   readonly #clock: Clock;
   readonly #expiries: DeadlineQueue<Ticket>;
-  readonly #queueTimeoutMs: number;
+  #queueTimeoutMs: number;
   readonly #lanes: Lanes<Ticket>;
   /** Calls that got no slot, whatever the reason. */
   refused = 0;
@@ -152,8 +152,8 @@ export class Bulkhead {
    * @throws UsageError when none is out: a double release.
    */
   release(holder?: Pick<Waiter, 'partition'>): void {
-    const lane = this.#lanes.of(holder);
-    if (lane.busy === 0) throw new UsageError('Bulkhead.release: no permit is out; it was released twice');
+    const lane = this.#lanes.holding(holder);
+    if (lane === undefined) throw new UsageError('Bulkhead.release: no permit is out; it was released twice');
     this.#inUse--;
     lane.busy--;
     if (this.#lanes.size > 0) this.#grant();
@@ -168,6 +168,18 @@ export class Bulkhead {
     this.#queue = checkedNumber(queue, 0, COUNT, 'bulkhead.queue');
     this.#lanes.resize(slots, queue);
     this.#grant();
+  }
+
+  /**
+   * Takes other options, as `resize` does: permits stay out, whoever waits goes on waiting, in its partition and for the time that it was
+   * promised. @throws ConfigError on a bad option; then nothing has changed.
+   */
+  retune(options: BulkheadOptions): void {
+    const rules = resolveBulkheadOptions(options, 'bulkhead');
+    this.by = rules.partitions.size === 0 ? undefined : rules.by;
+    this.#queueTimeoutMs = rules.queueTimeoutMs;
+    this.#lanes.reshape(rules.partitions);
+    this.resize(rules.slots, rules.queue);
   }
 
   /** @internal The time of a waiter is over. */

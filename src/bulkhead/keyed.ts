@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type { DeadlineQueue } from '../deadline/deadline-queue.ts';
+import { same } from '../input/same.ts';
 import { BoundedKeys } from './bounded-keys.ts';
 import type { Ticket } from './bulkhead.ts';
 import { Bulkhead, createExpiries } from './bulkhead.ts';
@@ -20,7 +21,7 @@ interface Called {
 
 /** Bulkheads by method, all on one timer, and bounded: an idle bulkhead holds no state, so it can make room for another. */
 export class KeyedBulkheads<Call extends Called = Called> {
-  readonly #optionsFor: (method: string) => BulkheadOptions | undefined;
+  #optionsFor: (method: string) => BulkheadOptions | undefined;
   readonly #clock: Clock;
   readonly #tenantOf: (call: Call) => string | undefined;
   readonly #expiries: DeadlineQueue<Ticket>;
@@ -68,13 +69,40 @@ export class KeyedBulkheads<Call extends Called = Called> {
     if (known !== undefined) return known;
     const options = this.#optionsFor(call.method);
     if (options === undefined) return undefined;
-    if (options.by !== 'tenant' || options.partitions !== undefined) return this.#add(call.method, options);
+    if (!byTenant(options)) return this.#add(call.method, options);
     // A method's path has no line break, a tenant's name is printable: no two pairs have one key.
     const key = `${call.method}\n${this.#tenantOf(call) ?? ''}`;
     return this.#bulkheads.get(key) ?? this.#add(key, options);
   }
 
+  /**
+   * Other options for all. Bulkheads whose options are equal stay as they are; the others take theirs with the calls that are in them
+   * (F5). Where a method has no limit any more, nobody waits any longer.
+   */
+  retune(optionsFor: (method: string) => BulkheadOptions | undefined): void {
+    const before = this.#optionsFor;
+    this.#optionsFor = optionsFor;
+    this.#bulkheads.renewShared();
+    for (const [key, bulkhead] of [...this.#bulkheads.entries()]) {
+      const [method = '', tenant] = key.split('\n');
+      const options = optionsFor(method);
+      if (options === undefined) {
+        this.#bulkheads.delete(key);
+        bulkhead.retune({ slots: Number.POSITIVE_INFINITY });
+      } else if (byTenant(options) !== (tenant !== undefined)) {
+        this.#bulkheads.delete(key); // others take its place, and what is in it drains
+      } else if (!same(options, before(method))) {
+        bulkhead.retune(options);
+      }
+    }
+  }
+
   #add(key: string, options: BulkheadOptions): Bulkhead {
     return this.#bulkheads.add(key, () => new Bulkhead(options, this.#clock, this.#expiries));
   }
+}
+
+/** Each tenant has a bulkhead of its own. */
+function byTenant({ by, partitions }: BulkheadOptions): boolean {
+  return by === 'tenant' && partitions === undefined;
 }

@@ -20,7 +20,7 @@ export interface Ranked<T> extends Place<T> {
 
 export class Lane<T extends Ranked<T>> {
   /** Of slots and queue, 0 to 1. */
-  readonly share: number;
+  share: number;
   /** Slots that it gets whatever the others have. */
   slots = 0;
   /** Waiters that it may have whatever the others have. */

@@ -8,11 +8,13 @@
 import { Lane, RANKS, type Ranked } from './lane.ts';
 
 export class Lanes<T extends Ranked<T> & { readonly lane: Lane<T> }> {
-  readonly #byName: ReadonlyMap<string, Lane<T>> | undefined;
+  #byName: ReadonlyMap<string, Lane<T>> | undefined;
   /** Those without a partition of their own. */
   readonly #rest = new Lane<T>(0);
-  readonly #all: readonly Lane<T>[];
+  #all: readonly Lane<T>[];
   #size = 0;
+  /** The partitions have changed since all was quiet: calls may have been let in under another name. */
+  #reshaped = false;
   /** The lane that is asked first for a lent slot. */
   #turn = 0;
 
@@ -32,6 +34,37 @@ export class Lanes<T extends Ranked<T> & { readonly lane: Lane<T> }> {
     if (this.#byName === undefined) return this.#rest;
     const name = call?.partition;
     return (name === undefined ? undefined : this.#byName.get(name)) ?? this.#rest;
+  }
+
+  /**
+   * Other partitions; `resize` comes after. Those that are no more keep who waits in them, and have no share.
+   *
+   * @param shares - By name. Empty: no partitions.
+   */
+  reshape(shares: ReadonlyMap<string, number>): void {
+    const before = this.#byName ?? new Map<string, Lane<T>>();
+    const byName = new Map([...shares].map(([name, share]) => [name, before.get(name) ?? new Lane<T>(share)]));
+    for (const [name, lane] of byName) lane.share = shares.get(name) ?? 0;
+    for (const [name, lane] of before) {
+      if (byName.has(name) || lane.busy + lane.size === 0) continue;
+      lane.share = 0;
+      byName.set(name, lane);
+    }
+    this.#byName = byName.size === 0 ? undefined : byName;
+    this.#all = [this.#rest, ...byName.values()];
+    this.#turn = 0;
+    this.#reshaped = true;
+  }
+
+  /** The lane that a permit comes back to; undefined: none is out. */
+  holding(call: { readonly partition?: string | undefined } | undefined): Lane<T> | undefined {
+    const own = this.of(call);
+    if (own.busy > 0) return own;
+    if (!this.#reshaped) return undefined;
+    // It was let in by another name, or by none: whichever lane it is taken from, the sum is right, and with the last the lanes are, too.
+    const lane = this.#all.find(({ busy, share }) => busy > 0 && share === 0) ?? this.#all.find(({ busy }) => busy > 0);
+    if (lane === undefined) this.#reshaped = false;
+    return lane;
   }
 
   resize(slots: number, queue: number): void {

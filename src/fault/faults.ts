@@ -45,11 +45,13 @@ export interface FaultPlan {
 const MAX_CACHED = 10_000;
 
 export class Faults {
-  readonly counts: FaultCounts = noFaultCounts();
+  readonly counts: FaultCounts;
   readonly #rules: readonly ActiveRule[];
   readonly #plans = new Map<string, FaultPlan | undefined>();
 
-  constructor(rules: readonly FaultRules[]) {
+  /** @param counts - Counts along. Default: some of its own. */
+  constructor(rules: readonly FaultRules[], counts: FaultCounts = noFaultCounts()) {
+    this.counts = counts;
     this.#rules = rules.filter(({ percent }) => percent > 0).map((rule) => new ActiveRule(rule, this.counts));
   }
 

@@ -16,7 +16,8 @@ import type { InmeshCallOptions, MethodKind } from '../call.ts';
 import type { AttemptTally } from '../observe/attempt-tally.ts';
 import type { CallRecord } from '../observe/call-record.ts';
 import type { CallStory } from '../observe/story.ts';
-import type { PolicyTable } from '../policy/resolve.ts';
+import type { ServiceConfigPolicy } from '../policy/resolve.ts';
+import type { ClusterTarget } from './cluster-ways.ts';
 
 /** Flags and write callback of a message. */
 export type MessageContext = Parameters<ReturnType<NextCall>['sendMessageWithContext']>[0];
@@ -68,12 +69,12 @@ export interface Door {
   readonly maxReplyBytes?: number;
   /** Bytes of messages that retry keeps now, over all calls of the client. */
   keptBytes?: number;
-  /** Has `fn` called when the client closes the channel. */
-  readonly onClose?: (fn: () => void) => void;
+  /** Has `fn` called when the client closes the channel. Gives what ends that. */
+  readonly onClose?: (fn: () => void) => () => void;
   /** Rules of this client alone, where it brought a service config; they stand below the mesh's policy. */
-  readonly rules?: PolicyTable | undefined;
+  readonly imported?: ServiceConfigPolicy | undefined;
   /** The same client's way to a cluster of policy; one object for each. Absent: it has none, for it came without `mesh.options()`. */
-  readonly way?: ((cluster: string) => ClusterDoor | undefined) | undefined;
+  readonly way?: ((cluster: ClusterTarget) => ClusterDoor) | undefined;
   /** A way to a cluster, behind interceptors: where calls that have passed them are turned to. */
   readonly redirect?: ChannelInterface;
 }

@@ -16,22 +16,23 @@ import {
 import type { EndpointChange } from '../balance/changes.ts';
 import { BalanceTotals } from '../balance/counts.ts';
 import { Endpoints } from '../balance/endpoints.ts';
-import { resolveBalanceOptions } from '../balance/options.ts';
+import { type BalanceRules, resolveBalanceOptions } from '../balance/options.ts';
 import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { refusal, UsageError } from '../errors.ts';
-import { show } from '../input/show.ts';
-import type { PolicyTable } from '../policy/resolve.ts';
+import { same } from '../input/same.ts';
+import type { PolicyTable, ServiceConfigPolicy } from '../policy/resolve.ts';
 import { importServiceConfig } from '../policy/service-config.ts';
 import type { Random } from '../random.ts';
 import type { ResetBudget } from '../resets/reset-budget.ts';
-import { createRawChannel, describeCalls, MeshChannel, RawChannel } from './channel-door.ts';
+import { type ChannelStack, createRawChannel, describeCalls, MeshChannel, RawChannel } from './channel-door.ts';
+import { beforeClose, FACTORY, notOurs, receiveLimit, TRANSFORMER, withoutOurs } from './channel-parts.ts';
 import type { ClientInterceptor, Door } from './client-call.ts';
 import { resolveWrapOptions, wrapClient } from './client-door.ts';
 import type { WrapOptions, WrappedClient } from './client-door-types.ts';
-import { type ClusterTarget, redirectable, waysOf } from './cluster-ways.ts';
+import { type ClusterTarget, redirectable, type Ways, waysOf } from './cluster-ways.ts';
 import { type EndpointStats, endpointStats } from './endpoint-stats.ts';
-import { asInterceptor, DOOR, type PlacedBehaviour } from './interceptor-door.ts';
+import { asCurrentInterceptor, DOOR, type PlacedBehaviour } from './interceptor-door.ts';
 import { localStatus, RefusedCall } from './refuse.ts';
 import { prepareChannelOptions } from './service-config.ts';
 import { soften } from './soft-call.ts';
@@ -39,25 +40,26 @@ import { type TargetState, targetStates } from './target-states.ts';
 
 export type { EndpointStats } from './endpoint-stats.ts';
 
-export interface ClientDoorsOptions {
+/** What is in force for calls that begin now. */
+export interface ClientForce {
   readonly table: PolicyTable;
   readonly stack: PlacedBehaviour;
+  /** Targets of policy that calls may be sent to, by name. Default: none. */
+  readonly clusters?: ReadonlyMap<string, ClusterTarget> | undefined;
+}
+
+export interface ClientDoorsOptions extends ClientForce {
   readonly clock: Clock;
   readonly random: Random;
   readonly warn: (line: string) => void;
   /** How often streams may be reset. */
   readonly resets: ResetBudget;
-  /** Targets of policy that calls may be sent to, by name. Default: none. */
-  readonly clusters?: ReadonlyMap<string, ClusterTarget> | undefined;
   /** Hears what happens to endpoints. Default: nobody does. */
   readonly onChange?: (target: string, change: EndpointChange) => void;
   /** What has happened to endpoints, by target. Default: nobody reads it. */
   readonly totals?: BalanceTotals;
 }
 
-/** grpc-js keeps its channel factory and transformer under plain names; google-gax passes on only prefixed ones. */
-const FACTORY = 'channelFactoryOverride';
-const TRANSFORMER = 'callInvocationTransformer';
 const CONFIG = 'grpc.service_config';
 
 const CLOSED: ClientInterceptor = () => new RefusedCall(localStatus(refusal(Code.UNAVAILABLE, 'client.mesh/closed', 'the mesh is closed')));
@@ -70,6 +72,14 @@ const NOT_NONE = "mesh.wrap(): this client was made with interceptors, but { int
 interface Made {
   readonly channel: ChannelInterface;
   readonly door: Door & { readonly channel: RawChannel };
+  readonly book: Endpoints;
+  readonly ways: Ways;
+}
+
+/** The stack of channels, which changes in place: a call reads it once, when it begins. */
+interface CurrentStack extends ChannelStack {
+  behaviours: readonly string[];
+  intercept: ClientInterceptor;
 }
 
 export class ClientDoors {
@@ -78,11 +88,41 @@ export class ClientDoors {
   readonly #byChannel = new WeakMap<ChannelInterface, Door>();
   /** Our channels, with the options of the client that each was made for, as far as we saw them. */
   readonly #ours = new WeakMap<ChannelInterface, ClientOptions>();
+  /** Channels of clients with interceptors that turn calls to clusters. */
+  readonly #redirectable = new WeakSet<ChannelInterface>();
+  readonly #stack: CurrentStack;
+  #placed: PlacedBehaviour;
+  #force: ClientForce;
   #closed = false;
   #warnedReplaced = false;
 
   constructor(options: ClientDoorsOptions) {
     this.#options = options;
+    this.#force = options;
+    const { stack, clock } = options;
+    const { intercept } = stack;
+    this.#stack = { behaviours: stack.name.split('+'), intercept, clock, closed: () => (this.#closed ? CLOSED : undefined) };
+    this.#placed = this.#place(stack);
+  }
+
+  /** From now on this is in force. Calls that have begun go on as they began; channels and what was learned of endpoints stay. */
+  take(force: ClientForce): void {
+    const before = this.#force.table.balance;
+    this.#force = force;
+    this.#stack.behaviours = force.stack.name.split('+');
+    this.#stack.intercept = force.stack.intercept;
+    this.#placed = this.#place(force.stack);
+    const books = same(before, force.table.balance) ? undefined : this.#bookRules();
+    for (const { channel, book } of this.#made) {
+      if (books !== undefined) book.retune(books);
+      if (this.#byChannel.has(channel)) this.#redirect(channel);
+    }
+  }
+
+  /** No call uses other clusters than these any more: the ways there are closed. */
+  retainClusters(clusters: ReadonlySet<ClusterTarget>): void {
+    for (const { ways } of this.#made) ways.retain(clusters);
+    this.#purge();
   }
 
   client(own: ClientOptions): ClientOptions {
@@ -96,17 +136,11 @@ export class ClientDoors {
   }
 
   channel(target: string, credentials: ChannelCredentials, options: ClientOptions): ChannelInterface {
-    const { channel, door } = this.#make(target, credentials, options, 'channel');
-    const { stack, clock } = this.#options;
-    const behaviours = stack.name.split('+');
-    const made = new MeshChannel(
-      channel,
-      { behaviours, intercept: stack.intercept, clock, closed: () => (this.#closed ? CLOSED : undefined) },
-      door,
-    );
-    this.#keep({ channel: made, door });
-    this.#ours.set(made, {});
-    return made;
+    const made = this.#make(target, credentials, options, 'channel');
+    const channel = new MeshChannel(made.channel, this.#stack, made.door);
+    this.#keep({ ...made, channel });
+    this.#ours.set(channel, {});
+    return channel;
   }
 
   wrap<C extends Client>(client: C, options: WrapOptions): WrappedClient<C> {
@@ -125,16 +159,24 @@ export class ClientDoors {
       const made = this.#make(target, credentials, options, 'interceptors');
       this.#keep(made);
       this.#byChannel.set(made.channel, made.door);
-      if (made.door.way !== undefined) redirectable(made.channel);
+      this.#redirect(made.channel);
       return made.channel;
     };
     return { ...own, [FACTORY]: factory, [TRANSFORMER]: this.#showDoor(own.callInvocationTransformer) };
   }
 
   interceptors(): Interceptor[] {
-    const { stack, clock } = this.#options;
-    const intercept: ClientInterceptor = (info, next) => (this.#closed ? CLOSED : stack.intercept)(info, next);
-    return [asInterceptor({ ...stack, intercept }, clock)];
+    return [asCurrentInterceptor(() => this.#placed, this.#options.clock)];
+  }
+
+  #place(stack: PlacedBehaviour): PlacedBehaviour {
+    return { ...stack, intercept: (info, next) => (this.#closed ? CLOSED : stack.intercept)(info, next) };
+  }
+
+  #redirect(channel: ChannelInterface): void {
+    if ((this.#force.clusters?.size ?? 0) === 0 || this.#redirectable.has(channel)) return;
+    this.#redirectable.add(channel);
+    redirectable(channel);
   }
 
   endpoints(): Record<string, EndpointStats[]> {
@@ -156,7 +198,8 @@ export class ClientDoors {
 
   /** The rules of clients of this target, where a service config of theirs has a say in them. */
   rulesFor(target: string): PolicyTable | undefined {
-    return [...this.#made].find(({ door }) => door.target === target && door.rules !== undefined)?.door.rules;
+    const imported = [...this.#made].find(({ door }) => door.target === target && door.imported !== undefined)?.door.imported;
+    return imported && this.#force.table.withServiceConfig(imported);
   }
 
   /** From now on every call is refused. */
@@ -178,17 +221,12 @@ export class ClientDoors {
 
   #make(target: string, credentials: ChannelCredentials, given: ClientOptions, kind: Door['kind']): Made {
     if (!(credentials instanceof ChannelCredentials)) throw notOurs(credentials);
-    const { table, clock, random, warn, totals = new BalanceTotals() } = this.#options;
-    for (const made of this.#made) if (made.channel.getConnectivityState(false) === connectivityState.SHUTDOWN) this.#made.delete(made);
+    const { clock, random, warn, totals = new BalanceTotals() } = this.#options;
+    const { table } = this.#force;
+    this.#purge();
     const options = withoutOurs(given);
-    const rules = this.#importRules(options);
-    const { decayMs, maxInFlight, outlierDetection } = table.balance;
-    const book = new Endpoints(
-      resolveBalanceOptions({ decayMs, maxInFlight, outlierDetection }, 'policy.balance'),
-      clock,
-      random,
-      totals.of(target),
-    );
+    const imported = this.#importRules(options);
+    const book = new Endpoints(this.#bookRules(), clock, random, totals.of(target));
     book.onChange((change) => this.#options.onChange?.(target, change));
     const settings = { rules: table.endpoints, clock, random };
     const prepared = prepareChannelOptions(options, book, table.balance.policy === 'off' ? 'off' : 'peak_ewma', 'take', settings);
@@ -197,24 +235,33 @@ export class ClientDoors {
     const channel = createRawChannel(target, credentials, prepared.options);
     const onClose = beforeClose(channel);
     if (prepared.ours) onClose(soften(channel, book, this.#options.resets, clock));
+    const ways = waysOf((...to) => this.#keep(this.#make(...to, kind)), { credentials, options: given, kind });
+    onClose(ways.close);
     const door = {
       kind,
       target,
       channel: new RawChannel(channel, clock),
       book: prepared.ours ? book : undefined,
-      rules,
+      imported,
       onClose,
       maxReplyBytes: receiveLimit(prepared.options),
+      way: ways.way,
     };
-    const { clusters } = this.#options;
-    if (clusters === undefined || clusters.size === 0) return { channel, door };
-    const ways = waysOf(clusters, (...to) => this.#keep(this.#make(...to, kind)), { credentials, options: given, kind });
-    onClose(ways.close);
-    return { channel, door: { ...door, way: ways.way } };
+    return { channel, door, book, ways };
+  }
+
+  #bookRules(): BalanceRules {
+    const { decayMs, maxInFlight, outlierDetection } = this.#force.table.balance;
+    return resolveBalanceOptions({ decayMs, maxInFlight, outlierDetection }, 'policy.balance');
+  }
+
+  /** Forgets channels that their clients have closed. */
+  #purge(): void {
+    for (const made of this.#made) if (made.channel.getConnectivityState(false) === connectivityState.SHUTDOWN) this.#made.delete(made);
   }
 
   /** Reads the client's own service config, takes its method part out of the options, and gives the rules that it makes. */
-  #importRules(options: ChannelOptions): PolicyTable | undefined {
+  #importRules(options: ChannelOptions): ServiceConfigPolicy | undefined {
     const text = options[CONFIG];
     if (text === undefined || !text.includes('methodConfig')) return undefined;
     const { policy: imported, diagnostics, rest } = importServiceConfig(text);
@@ -222,7 +269,7 @@ export class ClientDoors {
     for (const line of diagnostics) this.#options.warn(line);
     if (Object.keys(rest).length > 0) options[CONFIG] = JSON.stringify(rest);
     else delete options[CONFIG];
-    return this.#options.table.withServiceConfig(imported);
+    return imported;
   }
 
   /** Tells our interceptors about their channel, and that a call replaced them. */
@@ -243,38 +290,4 @@ export class ClientDoors {
       return shown === undefined ? call : { ...call, callOptions: { ...call.callOptions, [DOOR]: shown } };
     };
   }
-}
-
-/** Lets others act before the channel is closed, by whomever: its own method is shadowed on the instance. */
-function beforeClose(channel: ChannelInterface): (fn: () => void) => void {
-  const listeners: (() => void)[] = [];
-  const close = channel.close.bind(channel);
-  channel.close = () => {
-    for (const listener of listeners.splice(0)) listener();
-    close();
-  };
-  return (fn) => listeners.push(fn);
-}
-
-/** The longest message that a client with these options takes; -1 in them is no limit. */
-function receiveLimit(options: ChannelOptions): number {
-  const limit = options['grpc.max_receive_message_length'] ?? 4 << 20;
-  return limit < 0 ? 2 ** 31 - 1 : Math.max(1, limit);
-}
-
-function notOurs(credentials: unknown): UsageError {
-  const ofAnotherCopy = typeof credentials === 'object' && credentials !== null && 'compose' in credentials;
-  return new UsageError(
-    ofAnotherCopy
-      ? 'these channel credentials are not of the @grpc/grpc-js that inmesh uses: two copies of it are installed (see `npm ls @grpc/grpc-js`); one must go'
-      : `expected channel credentials, e.g. credentials.createInsecure(), got ${show(credentials)}`,
-  );
-}
-
-/** The options without what a client's constructor or gax leaves in them; functions there would defeat the sharing of connections. */
-function withoutOurs(options: ClientOptions): ChannelOptions {
-  const { interceptors: _i, interceptor_providers: _p, channelOverride: _o, [FACTORY]: _f, [TRANSFORMER]: _t, ...rest } = options;
-  delete rest[`grpc.${FACTORY}`];
-  delete rest[`grpc.${TRANSFORMER}`];
-  return rest;
 }

@@ -36,32 +36,44 @@ export interface MadeWay {
 /** Makes a channel to a target, and sees to its end with the mesh. */
 export type MakeWay = (target: string, credentials: ChannelCredentials, options: ClientOptions) => MadeWay;
 
-/** The ways of one client. @param make - Makes a channel of the same kind as the client's own. */
+/** The ways of one client. */
+export interface Ways {
+  readonly way: NonNullable<Door['way']>;
+  /** Closes those to other clusters than these. */
+  readonly retain: (clusters: ReadonlySet<ClusterTarget>) => void;
+  readonly close: () => void;
+}
+
+/** @param make - Makes a channel of the same kind as the client's own. */
 export function waysOf(
-  clusters: ReadonlyMap<string, ClusterTarget>,
   make: MakeWay,
   {
     credentials,
     options,
     kind,
   }: { readonly credentials: ChannelCredentials; readonly options: ClientOptions; readonly kind: Door['kind'] },
-): { readonly way: NonNullable<Door['way']>; readonly close: () => void } {
-  const made = new Map<string, MadeWay>();
-  const way = (name: string): ClusterDoor | undefined => {
-    const known = made.get(name);
+): Ways {
+  const made = new Map<ClusterTarget, MadeWay>();
+  const way = (cluster: ClusterTarget): ClusterDoor => {
+    const known = made.get(cluster);
     if (known !== undefined) return known.door;
-    const cluster = clusters.get(name);
-    if (cluster === undefined) return undefined;
     const { channel, door } = make(cluster.target, cluster.credentials ?? credentials, { ...options, ...cluster.options });
     const own = { ...door, way, ...(kind === 'interceptors' ? { redirect: channel } : {}) };
-    made.set(name, { channel, door: own });
+    made.set(cluster, { channel, door: own });
     return own;
+  };
+  const retain = (clusters: ReadonlySet<ClusterTarget>): void => {
+    for (const [cluster, { channel }] of made) {
+      if (clusters.has(cluster)) continue;
+      channel.close();
+      made.delete(cluster);
+    }
   };
   const close = (): void => {
     for (const { channel } of made.values()) channel.close();
     made.clear();
   };
-  return { way, close };
+  return { way, retain, close };
 }
 
 /** Lets calls on `channel` go elsewhere: its `createCall` is shadowed on the instance. */

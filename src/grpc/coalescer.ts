@@ -9,10 +9,10 @@
  */
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { EndpointLoad } from '../balance/book.ts';
-import { Asking } from '../batch/asking.ts';
+import type { Asking } from '../batch/asking.ts';
 import type { ResolvedCoalesceOptions } from '../batch/options.ts';
 import { type FlushReason, Partition } from '../batch/partition.ts';
-import { Peers } from '../batch/peers.ts';
+import type { Peers } from '../batch/peers.ts';
 import { type TunnelRule, tunnelTimes } from '../batch/tunnel-rule.ts';
 import type { Clock } from '../clock.ts';
 import { DeadlineQueue } from '../deadline/deadline-queue.ts';
@@ -56,7 +56,7 @@ interface Lane {
 const MAX_REPLY_BYTES = 4 << 20;
 /** Queues kept; past that, new keys go plain until old ones fall idle. */
 const MAX_PARTITIONS = 1024;
-/** Where nobody tells endpoints apart (the balancing is not ours), the channel counts as one. */
+/** Where the balancing is not ours, the channel counts as one. */
 const WHOLE_CHANNEL = '';
 
 export class ChannelCoalescer implements CoalescerHome, CoalesceChannel {
@@ -64,27 +64,42 @@ export class ChannelCoalescer implements CoalescerHome, CoalesceChannel {
   readonly #door: Door;
   readonly #channel: ByteChannel;
   readonly #peers: Peers;
-  readonly #asking = new Asking();
+  readonly #asking: Asking;
   readonly #lanes = new Map<string, Lane>();
   readonly deadlines: DeadlineQueue<WaitingCall>;
   readonly #clock: Clock;
   readonly #tunnels: Tunnels | undefined;
+  readonly #forget: () => void;
+  readonly #unwatch: (() => void) | undefined;
+  readonly #onClosed: () => void;
 
-  constructor(shared: CoalesceShared, door: Door, channel: ByteChannel) {
+  /** @param learned - Hears of lost connections before the tunnels do, so that what they give back finds the endpoint forgotten. */
+  constructor(
+    shared: CoalesceShared,
+    door: Door,
+    channel: ByteChannel,
+    learned: { readonly peers: Peers; readonly asking: Asking },
+    onClosed: () => void = () => {},
+  ) {
     this.#shared = shared;
     this.#door = door;
     this.#channel = channel;
     this.#clock = detachedClock(shared.clock);
-    this.#peers = new Peers(shared.clock, shared.random);
+    this.#peers = learned.peers;
+    this.#asking = learned.asking;
     this.deadlines = new DeadlineQueue(this.#clock, (call) => call.expire());
-    // Told first, so that what its tunnels give back finds the endpoint forgotten.
-    door.book?.onLost?.((address) => {
-      this.#peers.forget(address);
-      this.#asking.forget();
-    });
     this.#tunnels = this.#makeTunnels();
-    const forget = shared.counts.channels.add(this);
-    door.onClose?.(forget);
+    this.#forget = shared.counts.channels.add(this);
+    this.#onClosed = onClosed;
+    this.#unwatch = door.onClose?.(() => this.close());
+  }
+
+  /** The channel is closed, or nobody comes any more. */
+  close(): void {
+    this.#unwatch?.();
+    this.#forget();
+    this.#tunnels?.close();
+    this.#onClosed();
   }
 
   get partitions(): PartitionStats[] {
@@ -106,7 +121,7 @@ export class ChannelCoalescer implements CoalescerHome, CoalesceChannel {
     const { book, onClose, maxReplyBytes = MAX_REPLY_BYTES } = this.#door;
     const { tunnels, options, random, counts, watch } = this.#shared;
     if (tunnels === 'never' || book === undefined || onClose === undefined) return undefined;
-    const made = new Tunnels({
+    return new Tunnels({
       clock: this.#clock,
       random,
       counts: counts.tunnels,
@@ -123,8 +138,6 @@ export class ChannelCoalescer implements CoalescerHome, CoalesceChannel {
       sent: (items, reason) => watch.together(items as readonly CoalescedCall[], 'tunnel', reason),
       late: () => watch.late(undefined, 'tunnel'),
     });
-    onClose(() => made.close());
-    return made;
   }
 
   /** True when some endpoint of this channel is known to take batches. */
@@ -183,7 +196,6 @@ export class ChannelCoalescer implements CoalescerHome, CoalesceChannel {
   get watch(): CoalesceWatch {
     return this.#shared.watch;
   }
-
   #lane(key: string, method: string): Lane | undefined {
     const known = this.#lanes.get(key);
     if (known !== undefined) return known;

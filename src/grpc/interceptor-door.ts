@@ -60,6 +60,11 @@ export function asInterceptor(behaviour: PlacedBehaviour, clock: Clock = systemC
   return (options: OurOptions, nextCall) => new OurInterceptingCall(behaviour, options, nextCall, clock);
 }
 
+/** The same of a behaviour that changes: each call keeps the one that it began with. */
+export function asCurrentInterceptor(current: () => PlacedBehaviour, clock: Clock): Interceptor {
+  return (options: OurOptions, nextCall) => new OurInterceptingCall(current(), options, nextCall, clock);
+}
+
 class OurInterceptingCall extends InterceptingCall {
   readonly #behaviour: PlacedBehaviour;
   readonly #options: OurOptions;

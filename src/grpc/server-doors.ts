@@ -5,26 +5,34 @@
  */
 import { Server, type ServerInterceptor, type ServerOptions } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
-import { UsageError } from '../errors.ts';
+import { ConfigError, UsageError } from '../errors.ts';
 import type { ServerBatchMetrics } from '../observe/batch-metrics.ts';
 import type { StartServedCarrier } from '../observe/carrier-span.ts';
 import type { BatchLimits } from './batch-service.ts';
 import type { PortSecurity } from './port-security.ts';
 import type { ServerLayer } from './server-call.ts';
-import { ServerHost, type ServerHostOptions } from './server-host.ts';
+import { ServerHost } from './server-host.ts';
+import type { ServerForce, ServerHostOptions } from './server-host-options.ts';
 import { watchPorts } from './server-shadow.ts';
 
-export interface ServerDoorsOptions {
+/** What policy says to servers, for calls that begin now. */
+export interface ServerRulesInForce {
   readonly layer: ServerLayer;
   readonly carriers: boolean;
   readonly tunnels: boolean;
   readonly limits: BatchLimits;
+  /** A guard is among the layers: servers made elsewhere, which it would not stand in front of, are refused. */
+  readonly guarded: boolean;
+}
+
+export interface ServerDoorsOptions {
+  readonly force: ServerRulesInForce;
   readonly carrierSpan: StartServedCarrier;
   readonly batchMetrics?: ServerBatchMetrics | undefined;
   readonly clock: Clock;
   readonly warn: (line: string) => void;
-  /** Learns which ports are TLS. With it servers made elsewhere are refused: the guard that asks would not stand in front of them. */
-  readonly ports?: PortSecurity | undefined;
+  /** Learns which ports are TLS. */
+  readonly ports: PortSecurity;
 }
 
 /** Lists that a user names for a server made elsewhere. */
@@ -45,8 +53,35 @@ export class ServerDoors {
   /** Where they listen. */
   readonly #bound: { readonly server: Server; readonly address: string }[] = [];
 
+  /** The same object for all hosts, which read it for every call. */
+  readonly #force: { -readonly [Key in keyof ServerForce]: ServerForce[Key] };
+  #guarded: boolean;
+
   constructor(options: ServerDoorsOptions) {
+    const { force } = options;
     this.#options = options;
+    this.#guarded = force.guarded;
+    this.#force = { ...force, capability: capabilityOf(force) };
+  }
+
+  /** @throws ConfigError when these rules want a guard, and a server of this mesh can't have one. */
+  check({ guarded }: ServerRulesInForce): void {
+    if (guarded && [...this.#hosts].some((host) => !host.guarded))
+      throw new ConfigError(
+        'policy.server.authorization',
+        'would not be in force on a server made elsewhere, which this mesh is attached to',
+      );
+  }
+
+  /** From now on this is in force. Calls that have begun go on as they began, in their batches and on their tunnels. */
+  take(force: ServerRulesInForce): void {
+    const { layer, carriers, tunnels, limits } = force;
+    const ends = this.#force.carriers && this.#force.tunnels && !(carriers && tunnels);
+    this.#guarded = force.guarded;
+    // Clients that were told of more send more until they hear otherwise: what they were told holds.
+    const most = Math.max(limits.maxItems, this.#force.limits.maxItems);
+    Object.assign(this.#force, { layer, carriers, tunnels, limits: { maxItems: most }, capability: capabilityOf(force) });
+    if (ends) for (const host of this.#hosts) host.endTunnels();
   }
 
   /** Tells everybody who is connected to go elsewhere; what still runs after the grace time is cut off. They go on listening. */
@@ -71,7 +106,7 @@ export class ServerDoors {
     }
     const host = this.#hostFor(given);
     host.attach(server);
-    this.#options.ports?.watch(server);
+    this.#options.ports.watch(server);
     watchPorts(
       server,
       (_credentials, address) => address,
@@ -102,8 +137,8 @@ export class ServerDoors {
   }
 
   #host(part: Pick<ServerHostOptions, 'interceptors' | 'fused' | 'credentialInterceptors'>): ServerHost {
-    if (!part.fused && this.#options.ports !== undefined) throw new UsageError(NOT_GUARDED);
-    const host = new ServerHost({ ...this.#options, ...part });
+    if (!part.fused && this.#guarded) throw new UsageError(NOT_GUARDED);
+    const host = new ServerHost({ ...this.#options, force: this.#force, ...part });
     this.#hosts.add(host);
     return host;
   }
@@ -119,4 +154,9 @@ export class ServerDoors {
     }
     return { carriers, tunnels, items };
   }
+}
+
+/** What servers tell of themselves with their answers. */
+function capabilityOf({ limits, tunnels }: ServerRulesInForce): string {
+  return `1;items=${limits.maxItems}${tunnels ? ';tunnels' : ''}`;
 }

@@ -20,18 +20,16 @@ import {
 } from '@grpc/grpc-js';
 import { TUNNEL_WINDOW } from '../batch/tunnel-rule.ts';
 import { Code, type MethodKind, splitMethod } from '../call.ts';
-import type { Clock } from '../clock.ts';
 import { UsageError } from '../errors.ts';
-import type { ServerBatchMetrics } from '../observe/batch-metrics.ts';
-import type { StartServedCarrier } from '../observe/carrier-span.ts';
-import { type BatchLimits, BatchService } from './batch-service.ts';
+import { BatchService } from './batch-service.ts';
 import { kindOf } from './door.ts';
 import { AdvertisingCall, type AnyHandler, guardStream, guardUnary, type UnaryMethod, withCapability } from './handlers.ts';
 import { type Chain, ItemRunner } from './item-runner.ts';
 import { BATCH_SUFFIX, CAPABILITY_KEY, TUNNEL_PATH } from './metadata.ts';
 import { type CarrierHost, listBehind, type PortList, PortLists } from './port-lists.ts';
-import type { ServerCall, ServerLayer } from './server-call.ts';
+import type { ServerCall } from './server-call.ts';
 import { FusedServerCall } from './server-door.ts';
+import type { ServerForce, ServerHostOptions } from './server-host-options.ts';
 import { onDrain, watchPorts } from './server-shadow.ts';
 import { TunnelService, type TunnelStream } from './tunnel-service.ts';
 
@@ -48,26 +46,6 @@ type LooseRegister = (
   type: string,
 ) => boolean;
 
-export interface ServerHostOptions {
-  /** Our own behaviours, outermost first. */
-  readonly layer: ServerLayer;
-  /** The user's server-wide interceptors; undefined: not known. */
-  readonly interceptors: readonly ServerInterceptor[] | undefined;
-  /** False when the server was built elsewhere: then it runs its interceptors itself, and ours not at all. */
-  readonly fused: boolean;
-  /** The list in the credentials of the ports, where it can't be found out; said by the user. */
-  readonly credentialInterceptors: readonly ServerInterceptor[] | undefined;
-  /** False: no carriers, by policy. */
-  readonly carriers: boolean;
-  /** False: no tunnels, by policy. */
-  readonly tunnels: boolean;
-  readonly limits: BatchLimits;
-  readonly carrierSpan: StartServedCarrier;
-  readonly batchMetrics?: ServerBatchMetrics | undefined;
-  readonly clock: Clock;
-  readonly warn: (line: string) => void;
-}
-
 export class ServerHost implements CarrierHost {
   readonly #options: ServerHostOptions;
   readonly #methods = new Map<string, MethodKind>();
@@ -78,23 +56,43 @@ export class ServerHost implements CarrierHost {
   readonly #unary = new Map<string, UnaryMethod>();
   readonly #batches: BatchService;
   readonly #tunnels: TunnelService;
-  readonly #capability: string;
+  readonly #force: ServerForce;
   #attached = false;
   #tunnelsServed = false;
-  #off: string | undefined;
+  /** Why no carrier is served, whatever policy says. */
+  readonly #never: string | undefined;
   /** The list for ports that were bound before we could see it; undefined: not told. */
   #told: readonly ServerInterceptor[] | undefined;
 
   constructor(options: ServerHostOptions) {
     this.#options = options;
-    const { clock, limits } = options;
+    const { clock, force } = options;
+    this.#force = force;
     const runner = new ItemRunner(clock);
+    const limits = {
+      get maxItems() {
+        return force.limits.maxItems;
+      },
+      window: TUNNEL_WINDOW,
+    };
     this.#batches = new BatchService(clock, limits, options.carrierSpan, runner, options.batchMetrics);
-    this.#tunnels = new TunnelService(clock, { ...limits, window: TUNNEL_WINDOW }, runner, options.batchMetrics);
-    this.#capability = `1;items=${limits.maxItems}${options.tunnels ? ';tunnels' : ''}`;
+    this.#tunnels = new TunnelService(clock, limits, runner, options.batchMetrics);
     this.#told = options.credentialInterceptors;
-    if (!options.carriers) this.#off = 'policy.server.carriers is false';
-    else if (options.interceptors === undefined) this.#off = 'the interceptors of this server are not known';
+    if (options.interceptors === undefined) this.#never = 'the interceptors of this server are not known';
+  }
+
+  get #off(): string | undefined {
+    return this.#force.carriers ? this.#never : 'policy.server.carriers is false';
+  }
+
+  /** Whether our own layers stand in front of its handlers. */
+  get guarded(): boolean {
+    return this.#options.fused;
+  }
+
+  /** Policy has no tunnels any more: each ends once it has answered what it took. */
+  endTunnels(): void {
+    this.#tunnels.drain();
   }
 
   /** Why no carrier is served; undefined when they are. */
@@ -121,7 +119,7 @@ export class ServerHost implements CarrierHost {
     }
     const kind = kindOf(definition.requestStream, definition.responseStream);
     const wire = this.#off === undefined && this.#methods.get(path) === 'unary' ? new AdvertisingCall(call, this.#advertise) : call;
-    let chain: ServerCall = this.#options.layer({ method: path, kind, item: undefined, story: undefined }, wire);
+    let chain: ServerCall = this.#force.layer({ method: path, kind, item: undefined, story: undefined }, wire);
     for (const interceptor of this.#options.interceptors ?? []) chain = interceptor(definition, chain);
     return new FusedServerCall(chain);
   };
@@ -190,9 +188,10 @@ export class ServerHost implements CarrierHost {
     if (this.#tunnelsServed) return;
     this.#tunnelsServed = true;
     const handler = (stream: TunnelStream): void => {
-      const fromPort = this.#options.tunnels ? this.#admit(stream, 'a tunnel') : undefined;
+      const { tunnels } = this.#force;
+      const fromPort = tunnels ? this.#admit(stream, 'a tunnel') : undefined;
       if (fromPort === undefined) {
-        if (!this.#options.tunnels) stream.emit('error', { code: Code.UNIMPLEMENTED, details: 'inmesh: no tunnels here' });
+        if (!tunnels) stream.emit('error', { code: Code.UNIMPLEMENTED, details: 'inmesh: no tunnels here' });
         return;
       }
       this.#tunnels.serve(stream, (path) => this.#unary.get(path), this.#chain(fromPort.list), fromPort.connection);
@@ -221,7 +220,7 @@ export class ServerHost implements CarrierHost {
         );
       return trailers;
     }
-    return withCapability(trailers, () => new Metadata(), this.#capability);
+    return withCapability(trailers, () => new Metadata(), this.#force.capability);
   };
 
   #carrierHandler(method: UnaryMethod): (stream: ServerWritableStream<Buffer, Buffer>) => void {
@@ -236,7 +235,7 @@ export class ServerHost implements CarrierHost {
     return ({ path, definition }, call, item) => {
       let chain: ServerCall = call;
       for (const interceptor of fromPort) chain = interceptor(definition, chain);
-      if (this.#options.fused) chain = this.#options.layer({ method: path, kind: 'unary', item, story: undefined }, chain);
+      if (this.#options.fused) chain = this.#force.layer({ method: path, kind: 'unary', item, story: undefined }, chain);
       for (const interceptor of this.#options.interceptors ?? []) chain = interceptor(definition, chain);
       return chain;
     };

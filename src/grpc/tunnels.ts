@@ -83,10 +83,11 @@ export class Tunnels {
   open = 0;
   #sweep: CancelTimer | undefined;
   #closed = false;
+  readonly #unwatch: (() => void) | undefined;
 
   constructor(home: TunnelsHome) {
     this.#home = home;
-    home.book.onLost?.((address) => this.#lost(address));
+    this.#unwatch = home.book.onLost?.((address) => this.#lost(address));
   }
 
   /** True when a tunnel took the item. `shared` makes the metadata of a new tunnel. */
@@ -113,6 +114,7 @@ export class Tunnels {
   close(): void {
     this.#closed = true;
     for (const tunnel of this.#all()) tunnel.drain();
+    if (this.#streams === 0) this.#unwatch?.();
   }
 
   /** The tunnels that take calls or are about to. */
@@ -170,6 +172,7 @@ export class Tunnels {
           this.open--;
         }
         this.#streams--;
+        if (this.#closed && this.#streams === 0) this.#unwatch?.();
         this.#remove(lane, tunnel);
       },
       returned: (items) => this.#home.again(items),

@@ -16,10 +16,14 @@ import { type Encoded, WorkerTask } from './worker-task.ts';
 /** Threads, and what they answer to, belong to nobody's call. */
 const inNobodysContext = AsyncLocalStorage.snapshot();
 
+/** Where this file is; a CommonJS bundle of an application does not know. */
+const HERE: string | undefined = import.meta.url;
+
 /** As this file: TypeScript in the sources, JavaScript in the package. Written out both times, for bundlers to see. */
-const ENTRY: URL = import.meta.url.endsWith('.ts')
-  ? new URL('./worker-entry.ts', import.meta.url)
-  : new URL('./worker-entry.js', import.meta.url);
+function entry(): URL {
+  if (HERE === undefined) throw new Error('inmesh is in a CommonJS bundle, where its threads have no file; keep it out of the bundle');
+  return HERE.endsWith('.ts') ? new URL('./worker-entry.ts', import.meta.url) : new URL('./worker-entry.js', import.meta.url);
+}
 
 /** Hears what happens to threads. */
 export interface ThreadEvents {
@@ -73,7 +77,7 @@ export class WorkerThreads implements PoolHost {
   }
   #start(seat: number): void {
     const { module, data, worker: options } = this.#rules;
-    const worker = new Worker(ENTRY, { ...options, workerData: data, argv: [module], name: `inmesh ${seat}` });
+    const worker = new Worker(entry(), { ...options, workerData: data, argv: [module], name: `inmesh ${seat}` });
     const { promise: gone, resolve } = Promise.withResolvers<void>();
     const thread: Thread = { worker, codecs: undefined, why: undefined, cancels: [], calls: 0, gone };
     this.#seats.set(seat, thread);

@@ -8,15 +8,17 @@ import type { Ticket } from '../bulkhead/bulkhead.ts';
 import { createExpiries } from '../bulkhead/bulkhead.ts';
 import type { Clock } from '../clock.ts';
 import type { DeadlineQueue } from '../deadline/deadline-queue.ts';
+import { same } from '../input/same.ts';
 import type { Random } from '../random.ts';
 import { AdaptiveLimiter, type LimitStats } from './limiter.ts';
 import { type AdaptiveLimitRules, createAlgorithm } from './options.ts';
+import { retuneLimit } from './retune.ts';
 
 /** Limits at most. What an idle one that makes room has learned is lost. */
 const MAX_KEYS = 10_000;
 
 export class KeyedLimits {
-  readonly #rulesFor: (method: string) => AdaptiveLimitRules | undefined;
+  #rulesFor: (method: string) => AdaptiveLimitRules | undefined;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #expiries: DeadlineQueue<Ticket>;
@@ -45,6 +47,22 @@ export class KeyedLimits {
     const rules = this.#rulesFor(method);
     if (rules === undefined) return undefined;
     return this.#limits.add(method, () => new AdaptiveLimiter(rules, createAlgorithm(rules, this.#random), this.#clock, this.#expiries));
+  }
+
+  /**
+   * Other rules for all. A limit whose rules are equal stays as it is; another one starts by its new rules from where it is, within their
+   * bounds. Where a method has none any more, nobody waits any longer.
+   */
+  retune(rulesFor: (method: string) => AdaptiveLimitRules | undefined): void {
+    const before = this.#rulesFor;
+    this.#rulesFor = rulesFor;
+    this.#limits.renewShared();
+    for (const [method, limiter] of [...this.#limits.entries()]) {
+      const rules = rulesFor(method);
+      if (same(rules, before(method))) continue;
+      if (rules === undefined) this.#limits.delete(method);
+      retuneLimit(limiter, rules, this.#random);
+    }
   }
 
   /** The limiters themselves, by method. */

@@ -8,6 +8,7 @@
  * @packageDocumentation
  */
 import { Bulkhead, type Ticket } from '../bulkhead/bulkhead.ts';
+import type { BulkheadOptions } from '../bulkhead/options.ts';
 import { Code, type Outcome } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import type { DeadlineQueue } from '../deadline/deadline-queue.ts';
@@ -25,22 +26,21 @@ export interface LimitStats {
 export class AdaptiveLimiter {
   /** Gives the permits. Nobody else resizes it. */
   readonly bulkhead: Bulkhead;
-  readonly #algorithm: LimitAlgorithm;
+  #algorithm: LimitAlgorithm;
   readonly #clock: Clock;
 
   /** @param expiries - As for {@link Bulkhead}. */
   constructor(rules: AdaptiveLimitRules, algorithm: LimitAlgorithm, clock: Clock, expiries?: DeadlineQueue<Ticket>) {
-    const { queue, queueTimeoutMs, by, partitions } = rules;
-    const given = {
-      slots: algorithm.limit,
-      ...(queue === undefined ? {} : { queue }),
-      ...(queueTimeoutMs === undefined ? {} : { queueTimeoutMs }),
-      ...(by === undefined ? {} : { by }),
-      ...(partitions === undefined ? {} : { partitions }),
-    };
+    const given = bulkheadOf(rules, algorithm);
     this.bulkhead = expiries === undefined ? new Bulkhead(given, clock) : new Bulkhead(given, clock, expiries);
     this.#algorithm = algorithm;
     this.#clock = clock;
+  }
+
+  /** Takes other rules, and an algorithm for them. Calls that are in stay in, and teach the new one when they end. */
+  retune(rules: AdaptiveLimitRules, algorithm: LimitAlgorithm): void {
+    this.bulkhead.retune(bulkheadOf(rules, algorithm));
+    this.#algorithm = algorithm;
   }
 
   /** What it is doing. */
@@ -61,6 +61,16 @@ export class AdaptiveLimiter {
     const limit = this.#algorithm.onSample(nowMs - sample.startedMs, sample.inflight, outcome === 'dropped', nowMs);
     if (limit !== this.bulkhead.slots) this.bulkhead.resize(limit);
   }
+}
+
+function bulkheadOf({ queue, queueTimeoutMs, by, partitions }: AdaptiveLimitRules, { limit }: LimitAlgorithm): BulkheadOptions {
+  return {
+    slots: limit,
+    ...(queue === undefined ? {} : { queue }),
+    ...(queueTimeoutMs === undefined ? {} : { queueTimeoutMs }),
+    ...(by === undefined ? {} : { by }),
+    ...(partitions === undefined ? {} : { partitions }),
+  };
 }
 
 /** What a call notes when it begins, for the lesson at its end. */

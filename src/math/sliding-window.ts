@@ -36,6 +36,12 @@ export class SlidingWindow {
     return this.#sum;
   }
 
+  /** Takes all that was added times `factor`, >= 0. */
+  scale(factor: number): void {
+    for (let i = 0; i < this.#buckets.length; i++) this.#buckets[i] = (this.#buckets[i] ?? 0) * factor;
+    this.#sum = this.#buckets.reduce((sum, amount) => sum + amount, 0);
+  }
+
   /** Sum per second over the time that the window covers. */
   ratePerSecond(nowMs: number): number {
     const filledMs = Math.max(nowMs, this.#step * this.#stepMs) % this.#stepMs;

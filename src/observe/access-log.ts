@@ -19,6 +19,7 @@ export interface AccessLogRules {
 /** Lines of one mesh. */
 export class AccessLog {
   readonly mode: AccessLogMode;
+  readonly rules: AccessLogRules;
   readonly #perSecond: number;
   readonly #clock: Clock;
   readonly #write: (line: string) => void;
@@ -27,7 +28,9 @@ export class AccessLog {
   #leftOut = 0;
 
   /** @param write - Takes a line without its line break. */
-  constructor({ mode, perSecond }: AccessLogRules, clock: Clock, write: (line: string) => void) {
+  constructor(rules: AccessLogRules, clock: Clock, write: (line: string) => void) {
+    const { mode, perSecond } = rules;
+    this.rules = rules;
     this.mode = mode;
     this.#perSecond = perSecond;
     this.#clock = clock;

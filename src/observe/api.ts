@@ -7,7 +7,8 @@
  *
  * @packageDocumentation
  */
-import { createRequire } from 'node:module';
+// Not by its name: the line that bundles of CommonJS packages begin with declares `createRequire` itself.
+import nodeModule from 'node:module';
 /** @ts-ignore: an optional peer, whose types may be absent */
 import type * as api from '@opentelemetry/api';
 
@@ -20,7 +21,9 @@ export const SCOPE = 'inmesh';
 // `createContextKey` is `Symbol.for`, which makes this the very key that the SDK's `suppressTracing` sets.
 const SUPPRESSED = Symbol.for('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
 
-const require = createRequire(import.meta.url);
+/** Where this file is. In a CommonJS bundle of an application there is no `import.meta.url`, but the bundle's own name. */
+const here: string | undefined = import.meta.url ?? (typeof __filename === 'string' ? __filename : undefined);
+const require = nodeModule.createRequire(here ?? process.execPath);
 
 /** `null`: looked for and not there. */
 let loaded: Otel | null | undefined;

@@ -16,6 +16,7 @@ export interface ObserverSources {
   limits(): OverviewView['limits'];
   budgets(): OverviewView['budgets'];
   batches(): OverviewView['batches'];
+  policy(): OverviewView['policy'];
 }
 
 /** Events that an overview shows. */
@@ -50,6 +51,7 @@ export class Observer {
       budgets: sources.budgets(),
       batches: sources.batches(),
       peers: peers.views(),
+      policy: sources.policy(),
       events: events.last(EVENTS_SHOWN),
     };
   }

@@ -5,6 +5,7 @@
  */
 import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
+import { same } from '../input/same.ts';
 import { AccessLog, type AccessLogRules } from './access-log.ts';
 import { callView } from './call-view.ts';
 import { EventLog } from './event-log.ts';
@@ -39,9 +40,9 @@ export class Recorder {
   readonly events: EventLog;
   readonly taps: Taps;
   readonly peers: ServedPeers;
-  readonly #log: AccessLog;
-  readonly #logs: boolean;
-  readonly #shown: readonly string[];
+  readonly #write: (line: string) => void;
+  #log: AccessLog;
+  #shown: readonly string[];
   readonly #durations: StoryDurations | undefined;
 
   constructor({ durations, clock, detachedClock = clock, accessLog = NO_LOG, shownMetadata = [], write = () => {} }: RecorderOptions) {
@@ -50,15 +51,21 @@ export class Recorder {
     this.events = new EventLog(clock);
     this.taps = new Taps(detachedClock);
     this.peers = new ServedPeers(clock);
+    this.#write = write;
     this.#log = new AccessLog(accessLog, clock, write);
-    this.#logs = accessLog.mode !== 'off';
     this.#shown = shownMetadata;
     this.#durations = durations;
   }
 
+  /** Shows other calls, and more or less of them. */
+  retune({ accessLog, shownMetadata }: Required<Pick<RecorderOptions, 'accessLog' | 'shownMetadata'>>): void {
+    if (!same(accessLog, this.#log.rules)) this.#log = new AccessLog(accessLog, this.clock, this.#write);
+    this.#shown = shownMetadata;
+  }
+
   /** Whether somebody sees single calls. */
   get watched(): boolean {
-    return this.taps.on || this.#logs;
+    return this.taps.on || this.#log.mode !== 'off';
   }
 
   /** What of the request's metadata may be shown, if anybody looks. */

@@ -188,6 +188,23 @@ export interface ProcessView {
   readonly draining: boolean;
 }
 
+/** The policy in force. */
+export interface PolicyView {
+  /** The same for documents that say the same: which version a process has is seen by it. */
+  readonly hash: string;
+  /** Since when it is in force, ms since 1970. */
+  readonly sinceMs: number;
+  /** How often another policy was put in force, and how often one was refused. */
+  readonly reloads: number;
+  readonly rejected: number;
+  /** Fields of the last document that wait for a restart: `policy.balance.policy`. */
+  readonly pending: readonly string[];
+  /** The file that is watched. */
+  readonly file?: string;
+  /** Why the file as it is now is not in force, its first line. Absent: it is. */
+  readonly problem?: string;
+}
+
 /** Everything at once: what the page asks for each second. */
 export interface OverviewView {
   /** Ms since 1970. */
@@ -203,6 +220,7 @@ export interface OverviewView {
     readonly server: { readonly carriers: number; readonly tunnels: number; readonly items: number };
   };
   readonly peers: readonly PeerView[];
+  readonly policy: PolicyView;
   /** The last 100, the oldest first. */
   readonly events: readonly EventView[];
 }

@@ -19,18 +19,12 @@ const MAX_BYTES = 1024 * 1024;
  * `file:line:column`. An empty file is a fault too: half-written files are empty at first, and `{}` says "all defaults".
  */
 export async function loadPolicy(path: string): Promise<Policy> {
-  const [text, { parsePolicyText }] = await Promise.all([readText(path), import('./policy-text.ts')]);
+  const [text, { parsePolicyText }] = await Promise.all([readPolicyText(path), import('./policy-text.ts')]);
   return parsePolicyText(text, path);
 }
 
-/** An error about a policy that was read from a file, with line and column; any other as it is. */
-export async function inFile(path: string, error: unknown): Promise<unknown> {
-  if (!(error instanceof ConfigError) || !error.path.startsWith('policy.')) return error;
-  const [text, { locate }] = await Promise.all([readText(path), import('./policy-text.ts')]);
-  return new ConfigError(locate(text, path, error.path), error.message.slice(error.path.length + 2));
-}
-
-async function readText(path: string): Promise<string> {
+/** The text of a policy file. Rejects as {@link loadPolicy} does. */
+export async function readPolicyText(path: string): Promise<string> {
   if (typeof path !== 'string' || path === '') throw new ConfigError('path', 'expected the path of a policy file');
   let bytes: Uint8Array;
   try {
@@ -58,6 +52,8 @@ async function readText(path: string): Promise<string> {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
+    if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff))
+      throw new ConfigError(path, 'expected UTF-8, got UTF-16');
     throw new ConfigError(
       path,
       `expected UTF-8, got other bytes; the file begins with ${quote(String.fromCharCode(...bytes.subarray(0, 8)))}`,

@@ -10,12 +10,16 @@ import { splitMethod } from '../call.ts';
 import { ConfigError } from '../errors.ts';
 import { nearest } from '../input/nearest.ts';
 import { quote, showPath } from '../input/show.ts';
+import { breakerProblems } from './breaker-rules.ts';
 import { plainCopy } from './copy.ts';
 import { parseSeconds } from './duration.ts';
 import { hedgingProblems } from './hedging.ts';
 import { limitProblems } from './limit-rules.ts';
 import { type MethodPolicy, type Policy, policyRule, type RetryPolicy } from './policy.gen.ts';
 import { trafficProblems } from './traffic-rules.ts';
+
+/** Fields of a match of metadata whose values no message repeats. */
+const HIDDEN: ReadonlySet<string> = new Set(['exact', 'prefix', 'regex']);
 
 /** One fault in a document. */
 export interface Problem {
@@ -34,6 +38,8 @@ export type Checked =
 
 /** More than that, and the user looks for another kind of mistake. */
 const MAX_TOLD = 20;
+/** Nearest names are looked for so often: a file of 1 MiB has room for 100,000 wrong keys. */
+const MAX_HINTED = 200;
 
 /**
  * Checks a document, and expands shorthands: `coalesce: 'auto'` becomes `{ mode: 'auto' }`, status codes their names.
@@ -63,17 +69,26 @@ export function checkPolicy(input: unknown): Checked {
   const problems: Problem[] = [...bad];
   for (const issue of result.issues ?? []) {
     const path = (issue.path ?? []).map((item) => item.key as string | number);
-    problems.push(issue.type === 'never' ? unknownKey(path, issue.message) : { keys: written(value, path), problem: issue.message });
+    if (issue.type !== 'never') problems.push({ keys: written(value, path), problem: issue.message });
+    else problems.push(unknownKey(path, problems.length < MAX_HINTED ? issue.message.split(' ') : []));
   }
   if (result.success && problems.length === 0)
     problems.push(
       ...backoffProblems(result.output),
+      ...breakerProblems(result.output),
       ...throttleProblems(result.output),
       ...hedgingProblems(result.output),
       ...limitProblems(result.output),
       ...trafficProblems(result.output),
     );
-  return result.success && problems.length === 0 ? { policy: result.output } : { problems };
+  return result.success && problems.length === 0 ? { policy: result.output } : { problems: problems.map(withoutSecret) };
+}
+
+/** Metadata may be a credential, also what it is compared with. */
+function withoutSecret(problem: Problem): Problem {
+  const [value, index, list] = problem.keys.toReversed();
+  if (list !== 'headers' || typeof index !== 'number' || !HIDDEN.has(String(value))) return problem;
+  return { ...problem, problem: problem.problem.replace(/, got (?:"(?:[^"\\]|\\.)*"|[^:;]*)/s, ', got a value that is not shown') };
 }
 
 /** The part of a path that the user wrote: a shorthand has no fields. */
@@ -87,14 +102,13 @@ function written(root: unknown, path: readonly (string | number)[]): readonly (s
   return path;
 }
 
-/** `choices` is the list of known keys that the rule gives as its message; those with a dot belong one level deeper. */
-function unknownKey(path: readonly (string | number)[], choices: string): Problem {
+/** `all` are the known keys, which the rule gives as its message; those with a dot belong one level deeper. */
+function unknownKey(path: readonly (string | number)[], all: readonly string[]): Problem {
   const key = String(path[path.length - 1]);
-  const all = choices.split(' ');
   const here = all.filter((choice) => !choice.includes('.'));
   const meant = nearest(key, here) ?? all.find((choice) => choice.endsWith(`.${key}`)) ?? misplaced(path, key);
   const hint = meant === undefined ? `; known keys: ${here.join(', ')}` : `; did you mean ${meant.includes('[') ? meant : `"${meant}"`}?`;
-  return { keys: path.slice(0, -1), problem: `unknown key ${quote(key)}${hint}`, unknown: [key] };
+  return { keys: path.slice(0, -1), problem: `unknown key ${quote(key)}${all.length === 0 ? '' : hint}`, unknown: [key] };
 }
 
 /** A method or service at the top of the document. */

@@ -132,6 +132,7 @@ export class PolicyTable {
   readonly #coalesceMode: CoalesceMode;
   readonly #coalesceNames: ReadonlySet<string>;
   readonly #cache = new Map<string, MethodRules>();
+  readonly #withConfig = new WeakMap<ServiceConfigPolicy, PolicyTable>();
 
   /**
    * @param policy - As `parsePolicy` gives it.
@@ -203,19 +204,18 @@ export class PolicyTable {
     const known = this.#cache.get(path);
     if (known !== undefined) return known;
     const rules = this.#resolve(path);
-    if (this.#cache.size >= MAX_CACHED) {
-      for (const oldest of this.#cache.keys()) {
-        this.#cache.delete(oldest);
-        break;
-      }
-    }
+    if (this.#cache.size >= MAX_CACHED) for (const oldest of this.#cache.keys()) if (this.#cache.delete(oldest)) break;
     this.#cache.set(path, rules);
     return rules;
   }
 
-  /** The same for a client that has a service config of its own. */
+  /** The same for a client that has a service config of its own; one table for each such config. */
   withServiceConfig(imported: ServiceConfigPolicy): PolicyTable {
-    return new PolicyTable(this.policy, this.#declared, imported);
+    const known = this.#withConfig.get(imported);
+    if (known !== undefined) return known;
+    const made = new PolicyTable(this.policy, this.#declared, imported);
+    this.#withConfig.set(imported, made);
+    return made;
   }
 
   /** Whether the document names a method or its service. @param path - `/pkg.Service/Method`. */
@@ -249,7 +249,8 @@ export class PolicyTable {
   }
 }
 
-function policyBalance({ balance = {} }: Policy): Balance {
+/** The part that says how an endpoint is chosen, in its long form. */
+export function policyBalance({ balance = {} }: Policy): Balance {
   return typeof balance === 'string' ? { policy: balance } : balance;
 }
 
@@ -264,7 +265,8 @@ function tunnelRule(carrier: CarrierForm, requireL7Visibility: boolean): TunnelR
   return carrier === 'tunnel' ? 'always' : 'under-load';
 }
 
-function endpointRules({ refresh, connectTimeout, hold, rebuild }: EndpointsPolicy = {}): EndpointRules {
+/** How the connections of a channel are watched. */
+export function endpointRules({ refresh, connectTimeout, hold, rebuild }: EndpointsPolicy = {}): EndpointRules {
   return resolveEndpointOptions(
     {
       ...(refresh === undefined ? {} : { refreshMs: durationMs(refresh) }),
@@ -276,7 +278,8 @@ function endpointRules({ refresh, connectTimeout, hold, rebuild }: EndpointsPoli
   );
 }
 
-function telemetryRules({ telemetry = {} }: Policy): TelemetryRules {
+/** What spans and metrics there are. */
+export function telemetryRules({ telemetry = {} }: Policy): TelemetryRules {
   const {
     traces = true,
     metrics = true,

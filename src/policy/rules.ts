@@ -51,8 +51,8 @@ const inRange = (x: number, range: Range): boolean =>
 
 function rangeText(range: Range, unit: (x: number) => string): string {
   if (range.min !== undefined && range.max !== undefined) return ` from ${unit(range.min)} to ${unit(range.max)}`;
+  if (range.positive === true) return ` > ${unit(0)}${range.max === undefined ? '' : ` and <= ${unit(range.max)}`}`;
   if (range.max !== undefined) return ` <= ${unit(range.max)}`;
-  if (range.positive === true) return ` > ${unit(0)}`;
   return range.min === undefined ? '' : ` >= ${unit(range.min)}`;
 }
 

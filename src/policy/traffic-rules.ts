@@ -6,6 +6,7 @@
 import type { Catalog } from '../batch/native/descriptors.ts';
 import { ConfigError } from '../errors.ts';
 import { type FaultOptions, type FaultRules, resolveFault, resolveFaults } from '../fault/options.ts';
+import { quote } from '../input/show.ts';
 import { type MirrorOptions, type MirrorRules, resolveMirror } from '../mirror/options.ts';
 import type { Random } from '../random.ts';
 import { checkCluster, type RouteOptions, type RouteRule, resolveRoute } from '../route/options.ts';
@@ -57,11 +58,23 @@ export function trafficProblems(policy: Policy): Problem[] {
       }
     });
   return [
+    ...Object.entries(policy.clusters ?? {}).flatMap(([name, { target }]) => targetProblems(['clusters', name, 'target'], target)),
     ...each(policy.routes, ['routes'], (route, path) => resolveRoute(route as RouteOptions, { clusters, catalog: 'unseen', random }, path)),
     ...each(policy.mirrors, ['mirrors'], (mirror, path) => mirrorRules(mirror, clusters, path)),
     ...each(policy.faults, ['faults'], (fault, path) => resolveFault(faultOptions(fault), path)),
     ...each(policy.server?.faults, ['server', 'faults'], (fault, path) => resolveFault(faultOptions(fault), path)),
   ];
+}
+
+/** What grpc-js would take for the name of a host, and never find. */
+function targetProblems(keys: Problem['keys'], target: string): Problem[] {
+  // Some write a password into a URL.
+  const shown = target.replace(/\/\/[^/@]*@/, '//');
+  const [, rest] = /^(?:https?|grpcs?|tcp):\/\/([^/\s]*)/.exec(shown) ?? [];
+  if (rest === undefined && (!/\s/.test(target) || target.startsWith('unix:'))) return [];
+  const meant = rest === undefined ? shown.replaceAll(/\s+/g, '') : rest && `dns:///${rest}`;
+  const hint = meant === '' ? '' : `; did you mean ${quote(meant)}?`;
+  return [{ keys, problem: `expected a target such as "dns:///host:443" or "host:443", got ${quote(shown)}${hint}` }];
 }
 
 /** `.match.headers[0].name` as keys. */

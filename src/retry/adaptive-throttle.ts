@@ -43,19 +43,37 @@ const MAX_SERVICES = 1000;
 
 /** What one service took of what it was asked. */
 export class AdaptiveThrottle {
-  readonly #k: number;
+  #k: number;
+  #windowMs: number;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #requests: SlidingWindow;
-  readonly #accepts: SlidingWindow;
+  #requests: SlidingWindow;
+  #accepts: SlidingWindow;
 
   constructor({ k, windowMs }: Required<AdaptiveThrottleOptions>, clock: Clock, random: Random) {
     this.#k = k;
+    this.#windowMs = windowMs;
     this.#clock = clock;
     this.#random = random;
     const nowMs = clock.nowMs();
     this.#requests = new SlidingWindow(windowMs, BUCKETS, nowMs);
     this.#accepts = new SlidingWindow(windowMs, BUCKETS, nowMs);
+  }
+
+  /** Takes other numbers. What was counted counts on; of a window that is shorter now, its share. */
+  retune({ k, windowMs }: Required<AdaptiveThrottleOptions>): void {
+    this.#k = k;
+    if (windowMs === this.#windowMs) return;
+    const nowMs = this.#clock.nowMs();
+    const share = Math.min(1, windowMs / this.#windowMs);
+    const moved = (from: SlidingWindow): SlidingWindow => {
+      const to = new SlidingWindow(windowMs, BUCKETS, nowMs);
+      to.add(from.sum(nowMs) * share, nowMs);
+      return to;
+    };
+    this.#windowMs = windowMs;
+    this.#requests = moved(this.#requests);
+    this.#accepts = moved(this.#accepts);
   }
 
   /** The chance by which the next call is refused. */
@@ -89,11 +107,19 @@ function isRefusal(code: number): boolean {
 
 /** Throttles by service, bounded. */
 export class AdaptiveThrottles {
+  #options: Required<AdaptiveThrottleOptions>;
   readonly #make: () => AdaptiveThrottle;
   readonly #byService = new Map<string, AdaptiveThrottle>();
 
   constructor(options: Required<AdaptiveThrottleOptions>, clock: Clock, random: Random) {
-    this.#make = () => new AdaptiveThrottle(options, clock, random);
+    this.#options = options;
+    this.#make = () => new AdaptiveThrottle(this.#options, clock, random);
+  }
+
+  /** Takes other numbers, for all services. */
+  retune(options: Required<AdaptiveThrottleOptions>): void {
+    this.#options = options;
+    for (const throttle of this.#byService.values()) throttle.retune(options);
   }
 
   /** The throttle of a method's service. @param method - `/pkg.Service/Method`. */

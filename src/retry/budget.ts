@@ -61,17 +61,18 @@ export class RetryBudget implements Budget {
   refused = 0;
   readonly #clock: Clock;
   readonly #onEmpty: () => void;
-  readonly #ratio: number;
-  readonly #reserve: number;
-  // Whole numbers in both, so that nothing drifts.
-  readonly #calls: SlidingWindow;
-  readonly #retries: SlidingWindow;
-  readonly #carriedCap: number;
+  #ratio = 0;
+  #reserve = 0;
+  #ttlMs = 0;
+  // Whole numbers in both as long as the options stay, so that nothing drifts.
+  #calls: SlidingWindow;
+  #retries: SlidingWindow;
+  #carriedCap = 0;
   #carried: number;
   /** Answers with OK that no join has used up. */
   #answers: number;
-  readonly #maxAnswers: number;
-  readonly #answersPerJoin: number;
+  #maxAnswers = 0;
+  #answersPerJoin = 0;
 
   /**
    * @param carried - Most retries besides for calls that were lost with their carrier. Nothing where the options allow no retry at all.
@@ -79,17 +80,52 @@ export class RetryBudget implements Budget {
    * @throws ConfigError on a bad option.
    */
   constructor(options: RetryBudgetOptions, clock: Clock, carried = 0, onEmpty: () => void = () => {}) {
-    const { ratio, minPerSecond, ttlMs } = resolveRetryBudgetOptions(options, 'retryBudget');
     this.#clock = clock;
     this.#onEmpty = onEmpty;
+    this.#tune(options, carried);
+    this.#answers = this.#maxAnswers;
+    this.#carried = this.#carriedCap;
+    this.#calls = this.#window(0);
+    this.#retries = this.#window(0);
+  }
+
+  /**
+   * Takes other options, and stays as full as it was: what has been used of the old budget is used of the new one (F7). Calls of the last
+   * `ttlMs` go on earning, by the new ratio. @throws ConfigError on a bad option.
+   */
+  retune(options: RetryBudgetOptions, carried: number): void {
+    const nowMs = this.#clock.nowMs();
+    const [calls, retries] = [this.#calls.sum(nowMs), this.#retries.sum(nowMs)];
+    const before = { all: this.#reserve + this.#ratio * calls, carried: this.#carriedCap, answers: this.#maxAnswers, ttlMs: this.#ttlMs };
+    this.#tune(options, carried);
+    const share = (now: number, then: number): number => (then > 0 ? now / then : 1);
+    // A shorter memory holds so much less of what went evenly.
+    const kept = Math.min(1, share(this.#ttlMs, before.ttlMs));
+    const used = share(this.#reserve + this.#ratio * calls * kept, before.all);
+    if (this.#ttlMs === before.ttlMs) this.#retries.scale(used);
+    else {
+      this.#calls = this.#window(calls * kept);
+      this.#retries = this.#window(retries * used);
+    }
+    this.#carried = before.carried === 0 ? this.#carriedCap : this.#carried * share(this.#carriedCap, before.carried);
+    this.#answers = Math.min(this.#maxAnswers, this.#answers * share(this.#maxAnswers, before.answers));
+  }
+
+  #tune(options: RetryBudgetOptions, carried: number): void {
+    const { ratio, minPerSecond, ttlMs } = resolveRetryBudgetOptions(options, 'retryBudget');
     this.#ratio = ratio;
+    this.#ttlMs = ttlMs;
     this.#reserve = (minPerSecond * ttlMs) / 1000;
     this.#answersPerJoin = Math.min(MAX_ANSWERS_PER_JOIN, 1 / ratio);
-    this.#answers = this.#maxAnswers = JOINS * this.#answersPerJoin;
-    this.#carriedCap = this.#carried = ratio > 0 || minPerSecond > 0 ? carried : 0;
-    const nowMs = clock.nowMs();
-    this.#calls = new SlidingWindow(ttlMs, WINDOW_BUCKETS, nowMs);
-    this.#retries = new SlidingWindow(ttlMs, WINDOW_BUCKETS, nowMs);
+    this.#maxAnswers = JOINS * this.#answersPerJoin;
+    this.#carriedCap = ratio > 0 || minPerSecond > 0 ? carried : 0;
+  }
+
+  #window(sum: number): SlidingWindow {
+    const nowMs = this.#clock.nowMs();
+    const window = new SlidingWindow(this.#ttlMs, WINDOW_BUCKETS, nowMs);
+    if (sum > 0) window.add(sum, nowMs);
+    return window;
   }
 
   deposit(): void {

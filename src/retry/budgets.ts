@@ -15,9 +15,9 @@ const MAX_METHODS = 10 * MAX_SERVICES;
 
 /** Budgets by service, bounded. */
 export class RetryBudgets {
-  readonly #options: RetryBudgetOptions;
+  #options: RetryBudgetOptions;
   readonly #clock: Clock;
-  readonly #carried: number;
+  #carried: number;
   readonly #byMethod = new Map<string, Budget>();
   readonly #byService = new Map<string, Budget>();
   /** Told when something is not sent again for want of budget: must not throw. */
@@ -43,6 +43,26 @@ export class RetryBudgets {
     this.#byService.set(service, budget);
     if (this.#byMethod.size < MAX_METHODS) this.#byMethod.set(method, budget);
     return budget;
+  }
+
+  /**
+   * Takes other options: each budget stays as full as it was. Where a budget becomes a throttle or the other way round, it starts anew.
+   * Parameters as for the constructor.
+   */
+  retune(options: RetryBudgetOptions, carried: number): void {
+    this.#options = options;
+    this.#carried = carried;
+    const { throttle } = options;
+    const anew = [...this.#byService.values()].some((budget) => (throttle === undefined) !== budget instanceof RetryBudget);
+    if (anew) {
+      this.#byMethod.clear();
+      this.#byService.clear();
+      return;
+    }
+    for (const budget of this.#byService.values()) {
+      if (budget instanceof RetryBudget) budget.retune(options, carried);
+      else if (budget instanceof RetryThrottle && throttle !== undefined) budget.retune(throttle);
+    }
   }
 
   /** What could be sent again now, by service. */

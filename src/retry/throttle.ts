@@ -16,17 +16,24 @@ const THOUSAND = 1000;
 export class RetryThrottle implements Budget {
   drawn = 0;
   refused = 0;
-  readonly #max: number;
-  readonly #ratio: number;
+  #max: number;
+  #ratio: number;
   readonly #onEmpty: () => void;
   #tokens: number;
 
   /** @param onEmpty - As for a budget. @throws ConfigError on a bad option. */
   constructor(options: ThrottleOptions, onEmpty: () => void = () => {}) {
-    const { maxTokens, tokenRatio } = resolveThrottleOptions(options, 'retryBudget.throttle');
-    this.#max = this.#tokens = Math.round(maxTokens * THOUSAND);
-    this.#ratio = Math.floor(tokenRatio * THOUSAND + 1e-6);
     this.#onEmpty = onEmpty;
+    ({ max: this.#max, ratio: this.#ratio } = thousandths(options));
+    this.#tokens = this.#max;
+  }
+
+  /** Takes other numbers. As full as it was (F7; grpc-js does so, too). @throws ConfigError on a bad option. */
+  retune(options: ThrottleOptions): void {
+    const { max, ratio } = thousandths(options);
+    this.#tokens = Math.round((this.#tokens * max) / this.#max);
+    this.#max = max;
+    this.#ratio = ratio;
   }
 
   /** Calls cost nothing here. */
@@ -61,4 +68,9 @@ export class RetryThrottle implements Budget {
   get tokens(): number {
     return this.#tokens / THOUSAND;
   }
+}
+
+function thousandths(options: ThrottleOptions): { max: number; ratio: number } {
+  const { maxTokens, tokenRatio } = resolveThrottleOptions(options, 'retryBudget.throttle');
+  return { max: Math.round(maxTokens * THOUSAND), ratio: Math.floor(tokenRatio * THOUSAND + 1e-6) };
 }

@@ -15,9 +15,10 @@ describe('variants over a real connection', () => {
       server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
     });
     const setup = await VARIANTS[name].client();
-    const client = makeClient(`127.0.0.1:${port}`, setup);
+    const target = `127.0.0.1:${port}`;
+    const client = makeClient(target, setup);
     try {
-      const say = sayOf(client);
+      const say = setup.open?.(target) ?? sayOf(client);
       const one = (id: number): Promise<Msg | undefined> =>
         new Promise((resolve, reject) => {
           say({ id, text: TEXT }, (error, answer) => (error === null ? resolve(answer) : reject(error)));

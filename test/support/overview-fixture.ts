@@ -156,6 +156,7 @@ export function overviewFixture(atMs: number): OverviewView {
   return {
     atMs,
     process: { service: 'atlas-web', pid: 41_207, node: 'v24.21.0', inmesh: '0.1.0', uptimeMs: (second % 100_000) * 1000, draining: false },
+    policy: { hash: '8f3a52c0d91be674', sinceMs: 0, reloads: 0, rejected: 0, pending: [] },
     methods: METHODS.map((shape, index) => methodView(shape, index, second)),
     endpoints: endpointViews(atMs, second),
     breakers: [

@@ -6,8 +6,8 @@
 import { Reader } from '../wire.ts';
 import type { Field, Idempotency, Message, Method, WireType } from './descriptors.ts';
 
-/** Number of the extensions in protos/inmesh/v1/options.proto. */
-const POLICY_OPTION = 50_777;
+/** Number of the extensions in protos/inmesh/v1/options.proto; it stands nowhere else. */
+export const POLICY_OPTION: number = 50_777;
 
 /** The files of a `FileDescriptorSet`. @throws WireError when it is none. */
 export function filesOfSet(set: Uint8Array): Buffer[] {

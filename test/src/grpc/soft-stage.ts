@@ -95,6 +95,7 @@ export class SoftStage {
       },
       onLost: (fn) => {
         this.#lost = fn;
+        return () => {};
       },
       pick: () => undefined,
       timedOut: (address) => void timedOut.push(address),

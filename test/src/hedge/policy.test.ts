@@ -46,8 +46,8 @@ describe('policy: hedging', () => {
       { hedgingDelay: '20ms' },
       'policy.defaults.hedgingPolicy.hedgingDelay: expected a duration such as "0.5s", got "20ms"; did you mean "0.02s"?',
     ],
-    [{ percentile: 95 }, 'policy.defaults.hedgingPolicy.percentile: expected a number <= 1, got 95'],
-    [{ percentile: 0 }, 'policy.defaults.hedgingPolicy.percentile: expected a number <= 1, got 0'],
+    [{ percentile: 95 }, 'policy.defaults.hedgingPolicy.percentile: expected a number > 0 and <= 1, got 95'],
+    [{ percentile: 0 }, 'policy.defaults.hedgingPolicy.percentile: expected a number > 0 and <= 1, got 0'],
     [{ delay: '1s' }, 'policy.defaults.hedgingPolicy: unknown key "delay"'],
   ])('refuses %j', (hedgingPolicy, message) => {
     expect(() => parsePolicy({ defaults: { hedgingPolicy } })).toThrow(message);

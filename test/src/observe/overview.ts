@@ -26,6 +26,7 @@ export function overviewOf(more: Partial<OverviewView> = {}): OverviewView {
   return {
     atMs: 0,
     process: { service: 'shop', pid: 1, node: 'v24.0.0', inmesh: '0.1.0', uptimeMs: 1000, draining: false },
+    policy: { hash: '8f3a52c0d91be674', sinceMs: 0, reloads: 0, rejected: 0, pending: [] },
     ...{ methods: [], endpoints: [], breakers: [], limits: [], budgets: [], peers: [], events: [] },
     batches: {
       client: {

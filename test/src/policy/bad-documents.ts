@@ -1,4 +1,9 @@
 import { expect } from 'vitest';
+import { BYTES, TEXTS } from './bad/files.ts';
+import { MEANINGS } from './bad/meanings.ts';
+import { MESH_FIELDS } from './bad/mesh.ts';
+import { METHOD_FIELDS } from './bad/methods.ts';
+import type { BadField } from './bad/row.ts';
 
 const cyclic: Record<string, unknown> = {};
 cyclic['defaults'] = cyclic;
@@ -87,11 +92,11 @@ export const BAD: readonly (readonly [string, unknown, string])[] = [
   [
     'B6 a throttle without tokens',
     { retryBudget: { throttle: { maxTokens: 0, tokenRatio: 0.1 } } },
-    'policy.retryBudget.throttle.maxTokens: expected a number <= 1000, got 0',
+    'policy.retryBudget.throttle.maxTokens: expected a number > 0 and <= 1000, got 0',
   ],
   ['half a throttle', { retryBudget: { throttle: { maxTokens: 10 } } }, 'policy.retryBudget.throttle.tokenRatio: required, but not given'],
   ['a throttle below 1', { adaptiveThrottle: { k: 0.5 } }, 'policy.adaptiveThrottle.k: expected a number from 1 to 1000, got 0.5'],
-  ['null', timeout(null), `${DURATION} null`],
+  ['null for a duration', timeout(null), `${DURATION} null`],
   ['a getter that throws', { defaults: throwing }, `${DURATION} something that cannot be read`],
   // Numbers
   [
@@ -232,4 +237,25 @@ export const BAD: readonly (readonly [string, unknown, string])[] = [
     `${DURATION} 500; did you mean "0.5s"?\npolicy.defaults.idempotent: expected true or false, got 1`,
   ],
   ['a cycle', cyclic, 'policy.defaults: expected an object, got an object that contains itself'],
+];
+
+/** One bad field each. */
+export const FIELDS: readonly BadField[] = [...METHOD_FIELDS, ...MESH_FIELDS];
+
+/** A document that no mesh takes: an object for createMesh, or the content of a file for loadMesh. */
+export interface BadDocument {
+  readonly name: string;
+  readonly document: { readonly object: unknown } | { readonly content: string | Uint8Array };
+  /** How the message begins: with the place, the rule and the value seen. In a file's, FILE stands for its path. */
+  readonly message: string;
+}
+
+/** All of them. */
+export const BAD_DOCUMENTS: readonly BadDocument[] = [
+  // createMesh() itself means {}.
+  ...BAD.filter(([, object]) => object !== undefined).map(([name, object, message]) => ({ name, document: { object }, message })),
+  ...FIELDS.map(({ document, message }) => ({ name: JSON.stringify(document), document: { object: document }, message })),
+  ...MEANINGS.map(([object, message]) => ({ name: JSON.stringify(object), document: { object }, message })),
+  ...TEXTS.map(([name, content, message]) => ({ name: `a file: ${name}`, document: { content }, message })),
+  ...BYTES.map(([name, bytes, message]) => ({ name: `bytes: ${name}`, document: { content: Uint8Array.from(bytes) }, message })),
 ];

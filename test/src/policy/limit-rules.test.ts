@@ -61,7 +61,7 @@ describe('limits in a policy', () => {
     ],
     [
       { defaults: { bulkhead: { slots: 1, by: 'tenant', partitions: { a: 1.5 } } } },
-      'policy.defaults.bulkhead.partitions.a: expected a number <= 1, got 1.5',
+      'policy.defaults.bulkhead.partitions.a: expected a number > 0 and <= 1, got 1.5',
     ],
   ])('refuses %j', (policy, message) => {
     expect(() => parsePolicy(policy)).toThrow(message);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { checkPolicy } from '../../../src/policy/parse.ts';
-import { BAD } from './bad-documents.ts';
+import { BAD, FIELDS } from './bad-documents.ts';
 
 const schema: unknown = JSON.parse(readFileSync(new URL('../../../schema/policy.schema.json', import.meta.url), 'utf8'));
 const valid = new Ajv2020({ strictTypes: false, allErrors: false }).compile(schema as object);
@@ -29,6 +29,11 @@ describe('the JSON Schema of the document', () => {
   test('refuses what the checker refuses, but for rules between fields', () => {
     const missed = wrong.filter(([title, input]) => valid(input) && !BEYOND.has(title)).map(([title]) => title);
     expect(missed).toEqual([]);
+  });
+
+  test('refuses every bad value of every field, but for bounds of durations and what keys mean', () => {
+    const missed = FIELDS.filter(({ document }) => valid(document)).map(({ message }) => message);
+    expect(missed.filter((message) => !/expected a duration (?:>|>=|from)|metadata key/.test(message))).toEqual([]);
   });
 
   test('takes what the checker takes: every field by itself, at both ends of its range', () => {

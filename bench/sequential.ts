@@ -1,0 +1,128 @@
+/**
+ * One caller, one call after the other: bare grpc-js, a stream that is written by hand (what no tunnel can be faster than, for it
+ * keeps neither deadlines nor statuses nor metadata), and ours on a tunnel at its doors.
+ *
+ *     node bench/sequential.ts [--rounds 15] [--slice-ms 400]
+ *
+ * @packageDocumentation
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import {
+  type Client,
+  type ClientDuplexStream,
+  credentials,
+  makeGenericClientConstructor,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
+import { createMesh, MeshServer, type Policy } from '../src/index.ts';
+import { closedLoop } from './closed-loop.ts';
+import { type Call, type Done, Echo, type EchoClient, type Msg, sayOf, typedSay } from './echo.ts';
+import { cpuUs } from './protocol.ts';
+import { ratios, spread } from './stats.ts';
+
+const TARGET = 2;
+const POLICY: Policy = { coalesce: { mode: 'auto', carrier: 'tunnel' } };
+const say = Echo.service['Say'];
+/** The same message, again and again on one stream. */
+const Stream = makeGenericClientConstructor(
+  { Chat: { ...say, path: '/inmesh.bench.Echo/Chat', requestStream: true, responseStream: true } } as ServiceDefinition,
+  'Echo',
+);
+
+interface Variant {
+  readonly name: string;
+  readonly call: Call;
+}
+
+function serve(): void {
+  const server = new MeshServer({ mesh: createMesh() });
+  server.addService(Echo.service, {
+    Say: (call: ServerUnaryCall<Msg, Msg>, callback: sendUnaryData<Msg>) => callback(null, call.request),
+  });
+  server.addService(Stream.service, {
+    Chat: (call: ServerDuplexStream<Msg, Msg>) => void call.on('data', (message: Msg) => call.write(message)).on('end', () => call.end()),
+  });
+  process.on('disconnect', () => process.exit(0));
+  server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (_error, port) => process.send?.(port));
+}
+
+/** One call after the other on one stream: nothing but grpc-js. */
+function byHand(address: string): Call {
+  const client = new Stream(address, credentials.createInsecure()) as unknown as Client & { Chat(): ClientDuplexStream<Msg, Msg> };
+  const stream = client.Chat();
+  let waiting: Done | undefined;
+  stream.on('data', (answer: Msg) => {
+    const done = waiting;
+    waiting = undefined;
+    done?.(null, answer);
+  });
+  stream.on('error', () => {});
+  return (request, done) => {
+    waiting = done;
+    stream.write(request);
+  };
+}
+
+function variants(address: string): readonly Variant[] {
+  const insecure = credentials.createInsecure();
+  const channel = createMesh(POLICY);
+  const wrapping = createMesh(POLICY);
+  const wrapped = wrapping.wrap(new Echo(address, insecure, wrapping.client()), { interceptors: 'none' });
+  return [
+    { name: 'bare', call: sayOf(new Echo(address, insecure) as EchoClient) },
+    { name: 'stream by hand', call: byHand(address) },
+    { name: 'tunnel, channel', call: sayOf(new Echo(address, insecure, channel.client()) as EchoClient) },
+    { name: 'tunnel, wrapped', call: sayOf(wrapped as unknown as EchoClient) },
+    { name: 'tunnel, typed', call: typedSay(createMesh(POLICY), address) },
+  ];
+}
+
+interface Cell {
+  readonly callsPerSecond: number;
+  readonly clientUs: number;
+}
+
+async function measured({ name, call }: Variant, sliceMs: number): Promise<Cell> {
+  let cpu = 0;
+  const result = await closedLoop(call, { callers: 1, warmMs: sliceMs / 4, sliceMs }, () => {
+    cpu = cpuUs() - cpu;
+  });
+  if (result.failed > 0) throw new Error(`${name}: ${result.failed} calls failed, the first with: ${result.firstError}`);
+  return { callsPerSecond: (result.calls * 1000) / result.elapsedMs, clientUs: cpu / result.calls };
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '15' }, 'slice-ms': { type: 'string', default: '400' } } });
+  const [rounds, sliceMs] = [Number(values.rounds), Number(values['slice-ms'])];
+  const server: ChildProcess = fork(fileURLToPath(import.meta.url), ['serve']);
+  const [port] = (await once(server, 'message')) as [number];
+  const all = variants(`127.0.0.1:${port}`);
+  const cells = new Map<string, Cell[]>(all.map(({ name }) => [name, []]));
+  for (const variant of [...all, ...all]) await measured(variant, 2 * sliceMs); // warm; tunnels are open then
+  for (let round = 0; round < rounds; round++)
+    for (const variant of round % 2 === 0 ? all : all.toReversed()) cells.get(variant.name)?.push(await measured(variant, sliceMs));
+  const rates = (name: string): number[] => (cells.get(name) ?? []).map(({ callsPerSecond }) => callsPerSecond);
+  console.log(`node ${process.version}, one caller, ${rounds} rounds`);
+  console.log('variant           calls/s   client us   x bare (min..max)      of the stream by hand');
+  for (const { name } of all) {
+    const { median, min, max } = spread(ratios(rates(name), rates('bare')));
+    const us = spread((cells.get(name) ?? []).map(({ clientUs }) => clientUs)).median;
+    const ofHand = spread(ratios(rates(name), rates('stream by hand'))).median;
+    const numbers = `${spread(rates(name)).median.toFixed(0).padStart(7)} ${us.toFixed(1).padStart(11)}`;
+    const verdict = name.startsWith('tunnel') ? `; >= ${TARGET}: ${median >= TARGET ? 'holds' : 'does not hold'}` : '';
+    const range = `${median.toFixed(2)} (${min.toFixed(2)}..${max.toFixed(2)})`;
+    console.log(`${name.padEnd(16)} ${numbers}   ${range.padEnd(22)} ${ofHand.toFixed(2)}${verdict}`);
+  }
+  server.disconnect();
+  process.exit(0);
+}
+
+if (process.argv[2] === 'serve') serve();
+else await main();

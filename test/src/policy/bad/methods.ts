@@ -1,0 +1,122 @@
+/** Bad values of every field that methods can have: wrong type, out of range, wrong unit, misspelt word. */
+import { type BadField, BOOL, CODE, D, INT0, INT1, LIST, METHOD, message, NEGATIVE, OBJ, POSITIVE_D, TEXT, unknownKeys } from './row.ts';
+
+const ALGORITHMS = '"gradient", "gradient2", "vegas" or "aimd"';
+const BY = '"tenant", "priority" or "method"';
+const SHARE = 'a number > 0 and <= 1';
+const LIMIT = 'an integer from 1 to 100000';
+
+/** One document a row. */
+// biome-ignore format: a field a line
+export const METHOD_FIELDS: readonly BadField[] = [
+  ...message('defaults', {}, {
+    timeout: [['2000', D, '"2s"'], ['-0.5s', D, NEGATIVE], [true, D]],
+    idempotent: [['true', BOOL, 'true'], [0, BOOL]],
+    retryPolicy: [[3, OBJ], ['exponential', OBJ]],
+    bulkhead: [[100, OBJ], [[100], OBJ]],
+    coalesce: [['alway', '"auto" or "never"'], [true, '"auto" or "never"'], [{ mode: 'auto' }, '"auto" or "never"']],
+    batch: [['BatchGet', OBJ], [[], OBJ]],
+    hedgingPolicy: [[true, OBJ], ['0.1s', OBJ]],
+    breaker: [[5, OBJ], [false, OBJ]],
+    limit: [['gradeint', ALGORITHMS, '"gradient"'], [200, `${ALGORITHMS.replace(' or', ',')} or an object`]],
+    cache: [['60s', OBJ], [true, OBJ]],
+    idleTimeout: [[30_000, D, '"30s"'], ['0s', POSITIVE_D]],
+    fallback: [['a.B/C', OBJ], [null, OBJ]],
+  }),
+  ...message('defaults.retryPolicy', {}, {
+    maxAttempts: [[-1, INT1], [true, INT1]],
+    initialBackoff: [[25, D, '"0.025s"'], ['0s', POSITIVE_D]],
+    maxBackoff: [['250ms', D, '"0.25s"'], ['0.0s', POSITIVE_D]],
+    backoffMultiplier: [['2x', 'a number > 0'], [-2, 'a number > 0']],
+    retryableStatusCodes: [[14, LIST], [{ UNAVAILABLE: true }, LIST]],
+    'retryableStatusCodes[0]': [['DEADLINE_EXCEDED', CODE, '"DEADLINE_EXCEEDED"'], [17, CODE], ['OK', CODE, '; OK is no failure']],
+    perTryTimeout: [[300, D, '"0.3s"'], ['-1s', D, NEGATIVE]],
+    chainStop: [['no', BOOL, 'false'], [1, BOOL]],
+  }),
+  ...message('defaults.bulkhead', { slots: 1 }, {
+    slots: [[0, INT1], ['10', INT1, '10'], [1.5, INT1]],
+    queue: [['all', INT0], [-10, INT0]],
+    queueTimeout: [[100, D, '"0.1s"'], ['0s', POSITIVE_D]],
+    partitions: [[0.5, OBJ], [[0.5], OBJ]],
+    'partitions.gold': [['half', SHARE], [0, SHARE], [1.01, SHARE]],
+    by: [['tenants', BY, '"tenant"'], [1, BY]],
+  }),
+  ...message('defaults.limit', {}, {
+    algorithm: [['GRADIENT', ALGORITHMS, '"gradient"'], [2, ALGORITHMS]],
+    initial: [[0, LIMIT], ['20', LIMIT, '20']],
+    min: [[0, LIMIT], [-5, LIMIT]],
+    max: [[100_001, LIMIT], [null, LIMIT]],
+    queue: [[-1, INT0], [0.5, INT0]],
+    queueTimeout: [[1500, D, '"1.5s"'], ['1,5s', D]],
+    partitions: [['gold', OBJ], [[], OBJ]],
+    'partitions.gold': [[2, SHARE], [-0.1, SHARE]],
+    by: [['user', BY], ['METHOD', BY, '"method"']],
+  }),
+  ...message('methods["a.B/C"].batch', { via: 'BatchGet', result: {} }, {
+    via: [['', TEXT], [7, TEXT]],
+    lift: [['id', OBJ], [[], OBJ]],
+    wrap: [['', TEXT], [true, TEXT]],
+    groupBy: [['parent', LIST], [{}, LIST]],
+    'groupBy[0]': [['', TEXT], [1, TEXT]],
+    result: [['items', OBJ], [null, OBJ]],
+    onBatchError: [['retry', '"fail_all", "retry_singles" or "bisect"', '"retry_singles"'], [13, '"fail_all", "retry_singles" or "bisect"']],
+    maxItems: [[1, 'an integer from 2 to 1024'], [1025, 'an integer from 2 to 1024']],
+  }),
+  ...message('methods["a.B/C"].batch', { via: 'BatchGet', result: {}, lift: { from: 'id', to: 'ids' } }, {
+    'lift.from': [['', TEXT], [1, TEXT]],
+    'lift.to': [[[], TEXT], [null, TEXT]],
+    'result.items': [['', TEXT], [{}, TEXT]],
+    'result.match': [['idnex', '"index", "key" or "map"', '"index"'], [true, '"index", "key" or "map"']],
+    'result.key': [[0, TEXT], ['', TEXT]],
+    'result.set': [[false, TEXT], ['', TEXT]],
+    'result.status': [[5, TEXT], ['', TEXT]],
+    'result.failed': [[[], TEXT], ['', TEXT]],
+    'result.missing': [['NOT_FOUND', '"not_found", "default_value" or "internal_error"', '"not_found"'], [null, '"not_found", "default_value" or "internal_error"']],
+    'result.value': [[{}, TEXT], ['', TEXT]],
+    'result.index': [[0, TEXT], ['', TEXT]],
+    'result.stream': [['on', BOOL, 'true'], [0, BOOL]],
+  }),
+  ...message('defaults.hedgingPolicy', {}, {
+    maxAttempts: [[1, 'an integer >= 2'], ['2', 'an integer >= 2', '2']],
+    hedgingDelay: [[10, D, '"0.01s"'], ['-5ms', D, NEGATIVE]],
+    percentile: [[99, SHARE], [0, SHARE], ['p99', SHARE]],
+    nonFatalStatusCodes: [['UNAVAILABLE', LIST], [14, LIST]],
+    'nonFatalStatusCodes[0]': [[0, CODE, '; OK is no failure'], ['UNAVAILABEL', CODE, '"UNAVAILABLE"']],
+  }),
+  ...message('defaults.breaker', {}, {
+    consecutiveFailures: [[0, INT1], [2.5, INT1]],
+    failureRatio: [[50, SHARE], ['50%', SHARE], [0, SHARE]],
+    window: [[10_000, D, '"10s"'], ['0s', POSITIVE_D]],
+    minimumCalls: [[0, INT1], ['20', INT1, '20']],
+    openTime: [['1 sec', D, '"1s"'], ['0s', POSITIVE_D]],
+    maxOpenTime: [['1h', D, '"3600s"'], ['-30s', D, NEGATIVE]],
+    halfOpenProbes: [[101, 'an integer from 1 to 100'], [0, 'an integer from 1 to 100']],
+  }),
+  ...message('methods["a.B/C"].cache', {}, {
+    ttl: [[60, D, '"0.06s"'], ['0s', POSITIVE_D]],
+    staleIfError: [['5min', D, '"300s"'], [true, D]],
+    maxEntries: [[0, 'an integer from 1 to 10000000'], ['1000', 'an integer from 1 to 10000000', '1000']],
+    maxBytes: [[1023, 'an integer >= 1024'], ['16MiB', 'an integer >= 1024']],
+    singleFlight: [['off', BOOL, 'false'], [null, BOOL]],
+    metadata: [['authorization', LIST], [{}, LIST]],
+    'metadata[0]': [['', TEXT], [1, TEXT]],
+  }),
+  ...message('methods["a.B/C"].fallback', {}, {
+    onStatus: [['UNAVAILABLE', LIST], [[], '1 to 10000 elements']],
+    'onStatus[0]': [['ok', CODE, '; OK is no failure'], [-1, CODE], ['INTERNALL', CODE, '"INTERNAL"']],
+    method: [['/a.B/D', METHOD, '"a.B/D"'], ['a.B', METHOD], [1, METHOD]],
+    timeout: [[1000, D, '"1s"'], ['0s', POSITIVE_D]],
+  }),
+  ...unknownKeys({
+    defaults: ['time_out', 'timeout'],
+    'defaults.retryPolicy': ['max-attempts', 'maxAttempts'],
+    'defaults.bulkhead': ['Queue_timeout', 'queueTimeout', ['defaults.bulkhead', { slots: 1 }]],
+    'defaults.limit': ['algoritm', 'algorithm'],
+    'defaults.hedgingPolicy': ['hedging_delay', 'hedgingDelay'],
+    'defaults.breaker': ['consecutiveFailure', 'consecutiveFailures'],
+    'methods["a.B/C"].cache': ['TTL', 'ttl'],
+    'methods["a.B/C"].fallback': ['onstatus', 'onStatus'],
+    'methods["a.B/C"].batch.lift': ['form', 'from', ['methods["a.B/C"].batch', { via: 'B', result: {}, lift: { from: 'a', to: 'b' } }]],
+    'methods["a.B/C"].batch.result': ['item', 'items', ['methods["a.B/C"].batch', { via: 'B', result: {} }]],
+  }),
+];
