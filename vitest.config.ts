@@ -2,10 +2,12 @@ import { defineConfig } from 'vitest/config';
 
 const within = (...folders: readonly string[]): string[] => folders.map((folder) => `test/${folder}/**/*.test.ts`);
 
+/** Tests of engines: no sockets, nothing global, so that files can share a process and load the modules once. */
+const engines = within('src', 'laws');
 /** Tests that start processes or use the network: one file at a time, after all others. */
-const system = [...within('interop', 'package', 'codegen'), 'test/docs.test.ts'];
+const system = [...within('interop', 'codegen'), 'test/docs.test.ts'];
 /** Whole programs that load the machine: a run of their own, `npm run test:programs`. */
-const programs = within('e2e', 'bench', 'soak', 'page');
+const programs = within('e2e', 'bench', 'soak', 'page', 'package');
 /** Faults between processes take their time: a run of their own, `npm run faults` and `npm run faults:coalescing`. */
 const faults = ['test/e2e/coalescing/**/*.test.ts', 'test/e2e/faults/**/*.test.ts'];
 
@@ -21,10 +23,14 @@ export default defineConfig({
           name: 'unit',
           maxWorkers: 3,
           include: ['test/**/*.test.ts'],
-          exclude: [...system, ...programs],
+          exclude: [...engines, ...system, ...programs],
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
+      },
+      {
+        extends: true,
+        test: { name: 'engines', maxWorkers: 3, isolate: false, include: engines, testTimeout: 20_000, sequence: { groupOrder: 0 } },
       },
       {
         extends: true,

@@ -46,7 +46,7 @@ console.log(`unit tests on Node ${version}`);
 // Children of tests find the same Node first on their path.
 const path = [dirname(binary), join(ROOT, 'node_modules/.bin'), process.env['PATH'] ?? ''].join(delimiter);
 const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
-const result = spawnSync(binary, [vitest, 'run', '--project', 'unit', ...rest], {
+const result = spawnSync(binary, [vitest, 'run', '--project', 'engines', '--project', 'unit', ...rest], {
   cwd: ROOT,
   env: { ...process.env, PATH: path },
   stdio: 'inherit',
