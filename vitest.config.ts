@@ -7,7 +7,13 @@ const engines = within('src', 'laws');
 /** Tests that start processes or use the network: one file at a time, after all others. */
 const system = [...within('interop', 'codegen'), 'test/docs.test.ts'];
 /** Whole programs that load the machine: a run of their own, `npm run test:programs`. */
-const programs = within('e2e', 'bench', 'soak', 'page', 'package');
+const programs = [
+  ...within('e2e', 'bench', 'soak', 'page', 'package'),
+  // Seconds of real time for each case.
+  'test/grpc/endpoints-half-open.test.ts',
+  'test/grpc/resets.test.ts',
+  'test/src/limit/real.test.ts',
+];
 /** Faults between processes take their time: a run of their own, `npm run faults` and `npm run faults:coalescing`. */
 const faults = ['test/e2e/coalescing/**/*.test.ts', 'test/e2e/faults/**/*.test.ts'];
 
@@ -30,7 +36,15 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'engines', maxWorkers: 3, isolate: false, include: engines, testTimeout: 20_000, sequence: { groupOrder: 0 } },
+        test: {
+          name: 'engines',
+          maxWorkers: 3,
+          isolate: false,
+          include: engines,
+          exclude: programs,
+          testTimeout: 20_000,
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         extends: true,
