@@ -17,7 +17,7 @@ export type FlushRule = 'natural' | 'tick' | 'window' | 'tikv' | 'cassandra' | '
 
 /** How calls are merged. */
 export interface CoalesceOptions {
-  /** Most items in one batch, 2 to 1024. Default 128. */
+  /** Most items in one batch, 1 (nothing is merged) to 1024. Default 128. */
   readonly maxItems?: number;
   /** Most bytes of requests in one batch, 1024 to 4,000,000. Default 524,288. */
   readonly maxBytes?: number;
@@ -58,7 +58,7 @@ export function resolveCoalesceOptions(options?: CoalesceOptions, path = 'coales
   if (given['lingerMs'] !== undefined && !LINGER.includes(flush))
     throw new ConfigError(`${path}.lingerMs`, `the flush rule ${flush} waits for nobody; set flush to one of ${LINGER.join(', ')}`);
   return {
-    maxItems: checkedNumber(given['maxItems'], 128, whole(2, 1024), `${path}.maxItems`),
+    maxItems: checkedNumber(given['maxItems'], 128, whole(1, 1024), `${path}.maxItems`),
     maxBytes: checkedNumber(given['maxBytes'], 524_288, whole(1024, 4_000_000), `${path}.maxBytes`),
     maxCarriers: checkedNumber(given['maxCarriers'], 8, whole(1, 8), `${path}.maxCarriers`),
     maxHoldMs: checkedNumber(given['maxHoldMs'], 5, { min: 0, max: 1000, ms: true }, `${path}.maxHoldMs`),

@@ -263,7 +263,7 @@ export class ClientDoors {
   /** Reads the client's own service config, takes its method part out of the options, and gives the rules that it makes. */
   #importRules(options: ChannelOptions): ServiceConfigPolicy | undefined {
     const text = options[CONFIG];
-    if (text === undefined || !text.includes('methodConfig')) return undefined;
+    if (text === undefined) return undefined;
     const { policy: imported, diagnostics, rest } = importServiceConfig(text);
     if (diagnostics.some((line) => line.endsWith('not JSON'))) return undefined; // refused with its own words further on
     for (const line of diagnostics) this.#options.warn(line);

@@ -57,4 +57,18 @@ describe.for(doors)('an endpoint that may have two calls, behind %s', (door) => 
     expect(codes).toEqual(['OK', 'OK', 'RESOURCE_EXHAUSTED', 'RESOURCE_EXHAUSTED', 'RESOURCE_EXHAUSTED']);
     expect(stage.most).toBe(2);
   });
+
+  test.for(forms)('one call at a time leaves no room for a batch: all go one by one, with %s asked for', async (form) => {
+    const stage = holding();
+    await using made = await pair(
+      door,
+      { say: stage.say },
+      { balance: { maxInFlight: 1 }, coalesce: coalesceIn(form), defaults: { retryPolicy: { maxAttempts: 1 } } },
+    );
+    const burst = made.client.burst(['a', 'b', 'c']);
+    await expect.poll(() => stage.held).toBe(1);
+    stage.letGo();
+    expect((await burst).map(({ code }) => code).sort()).toEqual(['OK', 'RESOURCE_EXHAUSTED', 'RESOURCE_EXHAUSTED']);
+    expect(stage.most).toBe(1);
+  });
 });

@@ -16,7 +16,7 @@ describe('coalesce options', () => {
   });
 
   test.for([
-    ['maxItems', 2, 1024],
+    ['maxItems', 1, 1024],
     ['maxBytes', 1024, 4_000_000],
     ['maxCarriers', 1, 8],
     ['maxHoldMs', 0, 1000],
@@ -51,6 +51,6 @@ describe('coalesce options', () => {
   });
 
   test('names path, rule and value', () => {
-    expect(() => resolveCoalesceOptions({ maxItems: 2.5 })).toThrow(/^coalesce\.maxItems: .*2.*1024.*2\.5/);
+    expect(() => resolveCoalesceOptions({ maxItems: 2.5 })).toThrow(/^coalesce\.maxItems: .*1.*1024.*2\.5/);
   });
 });
