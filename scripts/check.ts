@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 import { againstAccepted, againstLastCommit } from './breaking.ts';
 import { pack } from './pack.ts';
-import { type Outcome, ROOT, run } from './process.ts';
+import { type Outcome, ROOT, run, TSC } from './process.ts';
 
 interface Check {
   readonly name: string;
@@ -26,10 +26,10 @@ function packed(): string {
 const checks: readonly Check[] = [
   tool('format and lint', 'biome', 'check', '--error-on-warnings', '--max-diagnostics=100'),
   tool('lock file names every platform', 'node', 'scripts/complete-lock.ts', '--check'),
-  tool('types: package', 'tsc', '-p', 'tsconfig.json', '--noEmit'),
-  tool('types: tests and programs', 'tsc', '-p', 'tsconfig.check.json'),
-  tool('types: live page', 'tsc', '-p', 'src/admin/page'),
-  tool('types: test of the live page', 'tsc', '-p', 'test/page'),
+  tool('types: package', 'node', TSC, '-p', 'tsconfig.json', '--noEmit'),
+  tool('types: tests and programs', 'node', TSC, '-p', 'tsconfig.check.json'),
+  tool('types: live page', 'node', TSC, '-p', 'src/admin/page'),
+  tool('types: test of the live page', 'node', TSC, '-p', 'test/page'),
   tool('protos: lint', 'buf', 'lint'),
   tool('protos: format', 'buf', 'format', '--diff', '--exit-code'),
   tool('protos: build', 'buf', 'build'),

@@ -6,7 +6,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { mustRun, ROOT } from './process.ts';
+import { mustRun, ROOT, TSC } from './process.ts';
 
 interface Manifest {
   readonly files: readonly string[];
@@ -23,7 +23,7 @@ export function pack(folder: string): string {
         cpSync(join(ROOT, entry), join(stage, entry), { recursive: true });
       }
     }
-    mustRun('tsc', ['-p', join(ROOT, 'tsconfig.json'), '--emitDeclarationOnly', '--outDir', join(stage, 'dist')]);
+    mustRun('node', [TSC, '-p', join(ROOT, 'tsconfig.json'), '--emitDeclarationOnly', '--outDir', join(stage, 'dist')]);
     mustRun('node', [join(ROOT, 'scripts/bundle.ts'), join(stage, 'dist')]);
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });

@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url';
 /** The project's folder, with a slash at its end. */
 export const ROOT: string = fileURLToPath(new URL('..', import.meta.url));
 
+/** TypeScript 7, by its file: the tests' TypeScript 5.9 has a program of the same name, and npm may link either. */
+export const TSC: string = `${ROOT}node_modules/typescript/bin/tsc`;
+
 /** What a program said and how it ended. */
 export interface Outcome {
   readonly ok: boolean;
