@@ -42,46 +42,52 @@ export interface Judged {
 
 /** Folds the cells of all rounds into one row for each variant and number of callers. */
 export function summarise(outcome: Outcome, callers: readonly number[]): Row[] {
-  const rows: Row[] = [];
-  for (const level of callers) {
-    const series = (variant: VariantName): (Cell | undefined)[] => {
-      const cells: (Cell | undefined)[] = new Array(outcome.rounds).fill(undefined);
-      for (const cell of outcome.cells) if (cell.variant === variant && cell.callers === level) cells[cell.round] = cell;
-      return cells;
-    };
-    const bare = series('bare');
-    for (const variant of VARIANT_NAMES) {
-      const mine = series(variant);
-      const seen = mine.filter((cell) => cell !== undefined);
-      if (seen.length === 0) continue;
-      const median = (pick: (cell: Cell) => number): number => spread(seen.map(pick)).median;
-      const against = (pick: (cell: Cell) => number, base: readonly (Cell | undefined)[] = bare): Spread =>
-        spread(
-          ratios(
-            mine.map((cell) => cell && pick(cell)),
-            base.map((cell) => cell && pick(cell)),
-          ),
-        );
-      const sameServer = variant.endsWith('-three') ? series('bare-three') : bare;
-      const batched = seen.map((cell) => cell.perCarrier).filter((size) => size !== undefined);
-      rows.push({
-        variant,
-        callers: level,
-        rounds: seen.length,
-        rate: against((cell) => cell.callsPerSecond),
-        p50: against((cell) => cell.p50Ms),
-        cpu: against((cell) => cell.clientCpuUs + cell.serverCpuUs),
-        serverCpu: against((cell) => cell.serverCpuUs, sameServer),
-        callsPerSecond: median((cell) => cell.callsPerSecond),
-        p50Ms: median((cell) => cell.p50Ms),
-        p99Ms: median((cell) => cell.p99Ms),
-        clientCpuUs: median((cell) => cell.clientCpuUs),
-        serverCpuUs: median((cell) => cell.serverCpuUs),
-        perCarrier: batched.length > 0 ? spread(batched).median : undefined,
-      });
-    }
-  }
-  return rows;
+  return callers.flatMap((level) => {
+    const cells = Map.groupBy(
+      outcome.cells.filter((cell) => cell.callers === level),
+      ({ variant }) => variant,
+    );
+    const bare = cells.get('bare') ?? [];
+    const three = cells.get('bare-three') ?? [];
+    return VARIANT_NAMES.flatMap((variant) => {
+      const mine = cells.get(variant) ?? [];
+      return mine.length === 0 ? [] : [rowOf(variant, level, mine, bare, variant.endsWith('-three') ? three : bare)];
+    });
+  });
+}
+
+function rowOf(variant: VariantName, callers: number, mine: readonly Cell[], bare: readonly Cell[], sameServer: readonly Cell[]): Row {
+  const median = (pick: (cell: Cell) => number): number => spread(mine.map(pick)).median;
+  const against = (pick: (cell: Cell) => number, base: readonly Cell[] = bare): Spread => spread(roundRatios(mine, base, pick));
+  const batched = mine.map((cell) => cell.perCarrier).filter((size) => size !== undefined);
+  return {
+    variant,
+    callers,
+    rounds: new Set(mine.map(({ round }) => round)).size,
+    rate: against((cell) => cell.callsPerSecond),
+    p50: against((cell) => cell.p50Ms),
+    cpu: against((cell) => cell.clientCpuUs + cell.serverCpuUs),
+    serverCpu: against((cell) => cell.serverCpuUs, sameServer),
+    callsPerSecond: median((cell) => cell.callsPerSecond),
+    p50Ms: median((cell) => cell.p50Ms),
+    p99Ms: median((cell) => cell.p99Ms),
+    clientCpuUs: median((cell) => cell.clientCpuUs),
+    serverCpuUs: median((cell) => cell.serverCpuUs),
+    perCarrier: batched.length > 0 ? spread(batched).median : undefined,
+  };
+}
+
+/** One ratio for each round: the median over its passes, each against the base of the same pass. */
+function roundRatios(mine: readonly Cell[], base: readonly Cell[], pick: (cell: Cell) => number): number[] {
+  const key = ({ round, pass }: Cell): string => `${round}/${pass}`;
+  const below = new Map(base.map((cell) => [key(cell), pick(cell)]));
+  return [...Map.groupBy(mine, ({ round }) => round).values()].flatMap((cells) => {
+    const all = ratios(
+      cells.map(pick),
+      cells.map((cell) => below.get(key(cell))),
+    );
+    return all.length === 0 ? [] : [spread(all).median];
+  });
 }
 
 /** Every budget that these rows can answer. */

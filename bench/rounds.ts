@@ -1,6 +1,7 @@
 /**
  * The alternating rounds. Each round starts every process anew (so that the luck of one process is a sample, not a
- * bias), and measures all variants one after another at each number of callers, in an order of its own.
+ * bias), and measures all variants one after another at each number of callers, in an order of its own; several times for
+ * a short while rather than once for long, for the machine's speed strays from one second to the next.
  *
  * @packageDocumentation
  */
@@ -15,6 +16,8 @@ export interface Cell {
   readonly variant: VariantName;
   readonly callers: number;
   readonly round: number;
+  /** Which of the round's passes over all variants. */
+  readonly pass: number;
   readonly callsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -51,6 +54,9 @@ const GRACE_MS = 15_000;
 const WARM_CALLERS = 256;
 /** Slices of warm-up at least, however many calls fit into them: code that makes more calls a second has no less to compile. */
 const WARM_SLICES = 2;
+/** Measured time of one pass, roughly. */
+const PASS_MS = 100;
+const MAX_PASSES = 6;
 /** Below so many callers a cell wants its own warm-up: where many share a batch, only a lone caller makes plain calls. */
 const FEW_CALLERS = 8;
 
@@ -85,9 +91,12 @@ export async function runRounds(plan: Plan, live: Set<Child>, say: (line: string
         }
       };
       for (const pair of pairs) await attempt(pair, () => warm(pair, plan));
+      const passes = Math.min(MAX_PASSES, Math.max(1, Math.floor(plan.sliceMs / PASS_MS)));
       for (const callers of plan.callers) {
-        for (const pair of shuffled([...pairs], random)) {
-          await attempt(pair, async () => cells.push(await measure(pair, callers, rounds, plan.sliceMs)));
+        for (let pass = 0; pass < passes; pass++) {
+          for (const pair of shuffled([...pairs], random)) {
+            await attempt(pair, async () => cells.push({ round: rounds, pass, ...(await measure(pair, callers, plan.sliceMs / passes)) }));
+          }
         }
       }
     } finally {
@@ -152,7 +161,7 @@ async function warm({ client }: Pair, plan: Plan): Promise<void> {
   }
 }
 
-async function measure(pair: Pair, callers: number, round: number, sliceMs: number): Promise<Cell> {
+async function measure(pair: Pair, callers: number, sliceMs: number): Promise<Omit<Cell, 'round' | 'pass'>> {
   const warmMs = Math.max(50, sliceMs / 2);
   const before = await pair.server.ask<Usage>({ do: 'usage' }, GRACE_MS);
   const ran = await pair.client.ask<RunResult>({ do: 'run', callers, warmMs, sliceMs }, sliceMs + warmMs + GRACE_MS);
@@ -162,7 +171,6 @@ async function measure(pair: Pair, callers: number, round: number, sliceMs: numb
   return {
     variant: pair.variant,
     callers,
-    round,
     callsPerSecond: (ran.calls * 1000) / ran.elapsedMs,
     p50Ms: ran.p50Ms,
     p99Ms: ran.p99Ms,

@@ -44,7 +44,9 @@ async function runCalls(flags: Flags, live: Set<Child>): Promise<Measured> {
   const rows = summarise(outcome, flags.callers);
   const judged = judgeRows(rows);
   print(renderRows(rows));
-  print(`\nx bare: median [min..max] over ${outcome.rounds} rounds of the ratio to bare of the same round; us: CPU per call`);
+  print(
+    `\nx bare: median [min..max] over ${outcome.rounds} rounds of the ratio to bare of the same round (in it, the median over its passes); us: CPU per call`,
+  );
   print(`${legend(flags.variants)}\n`);
   print(renderVerdicts(judged, outcome.rounds));
   const rate = Object.fromEntries(

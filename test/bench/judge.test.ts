@@ -8,7 +8,17 @@ import { quantile, ratios, spread } from '../../bench/stats.ts';
 const of = (median: number, min = median, max = median) => ({ median, min, max });
 
 function cell(part: Partial<Cell> & Pick<Cell, 'variant' | 'round'>): Cell {
-  return { callers: 64, callsPerSecond: 1000, p50Ms: 1, p99Ms: 2, clientCpuUs: 100, serverCpuUs: 50, perCarrier: undefined, ...part };
+  return {
+    pass: 0,
+    callers: 64,
+    callsPerSecond: 1000,
+    p50Ms: 1,
+    p99Ms: 2,
+    clientCpuUs: 100,
+    serverCpuUs: 50,
+    perCarrier: undefined,
+    ...part,
+  };
 }
 
 describe('stats', () => {
@@ -76,6 +86,14 @@ describe('summary of rounds', () => {
     expect(again?.min).toBeCloseTo(0.9);
     expect(again?.max).toBeCloseTo(1.1);
     expect(mesh).toEqual(of(0.5));
+  });
+
+  test('of several passes over all variants a round counts the median, each against bare of the same pass', () => {
+    const passes = [0.5, 0.9, 0.8].flatMap((ratio, pass) => [
+      cell({ variant: 'bare', round: 0, pass, callsPerSecond: 1000 * (pass + 1) }),
+      cell({ variant: 'default-channel', round: 0, pass, callsPerSecond: 1000 * (pass + 1) * ratio }),
+    ]);
+    expect(summarise({ cells: passes, rounds: 1, faults: [] }, [64]).map(({ rate }) => rate)).toEqual([of(1), of(0.8)]);
   });
 
   test('budgets are judged for the variants that ran, with the noise of the same rounds', () => {
