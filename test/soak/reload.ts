@@ -1,5 +1,5 @@
 /**
- * 100 reloads a second under load, on both sides: every call is answered, none is told twice, and heap, timers, sockets and tunnels are
+ * A reload every 10 ms under load, on both sides (a busy machine makes fewer): every call is answered, none is told twice, and heap, timers, sockets and tunnels are
  * back where they were. Ends with exit code 1 otherwise.
  *
  *     node --expose-gc test/soak/reload.ts [seconds of each part, default 10]
