@@ -35,6 +35,7 @@ export interface Plan {
   readonly rounds: number;
   readonly sliceMs: number;
   readonly warmMs: number;
+  readonly warmCalls: number;
   readonly limitMs: number;
   readonly cores: Cores;
 }
@@ -54,6 +55,10 @@ const GRACE_MS = 15_000;
 const WARM_CALLERS = 256;
 /** Slices of warm-up at least, however many calls fit into them: code that makes more calls a second has no less to compile. */
 const WARM_SLICES = 2;
+/** At most, however few. */
+const MOST_WARM_SLICES = 12;
+/** Of the calls of a warm-up, where a lone caller has one of its own. */
+const LONE_SHARE = 1 / 5;
 /** Measured time of one pass, roughly. */
 const PASS_MS = 100;
 const MAX_PASSES = 6;
@@ -144,17 +149,17 @@ async function startPairs(plan: Plan, faults: string[], live: Set<Child>): Promi
   return pairs.filter((pair) => pair !== undefined);
 }
 
-/** Runs until the code is compiled, which takes calls, not time: on a busy machine a few times as long. */
+/** Runs until the code is compiled, which takes calls, not time: on a busy machine many times as long. Half-warm, more code looks slower than it is. */
 async function warm({ client }: Pair, plan: Plan): Promise<void> {
   const most = Math.min(WARM_CALLERS, Math.max(...plan.callers));
   const least = Math.min(...plan.callers);
   const steps = [
-    ...(most > least ? [{ callers: most, callsPerMs: 4 }] : []),
-    ...(least < FEW_CALLERS || most === least ? [{ callers: least, callsPerMs: 2 }] : []),
+    ...(most > least ? [{ callers: most, enough: plan.warmCalls }] : []),
+    ...(least < FEW_CALLERS || most === least ? [{ callers: least, enough: plan.warmCalls * (most > least ? LONE_SHARE : 1) }] : []),
   ];
-  for (const { callers, callsPerMs } of steps) {
+  for (const { callers, enough } of steps) {
     let calls = 0;
-    for (let i = 0; i < WARM_SLICES || (i < 4 && calls < plan.warmMs * callsPerMs); i++) {
+    for (let i = 0; i < WARM_SLICES || (i < MOST_WARM_SLICES && calls < enough); i++) {
       const ran = await client.ask<RunResult>({ do: 'run', callers, warmMs: 0, sliceMs: plan.warmMs }, plan.warmMs + GRACE_MS);
       calls += ran.calls;
     }

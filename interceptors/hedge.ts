@@ -21,6 +21,7 @@ import type { AttemptSettings, HedgeAttempt, Waiting } from '../src/grpc/hedge-a
 import { HedgeCall, type HedgeCallSettings, type HedgedMethod } from '../src/grpc/hedge-call.ts';
 import { BUFFER_LIMITS } from '../src/grpc/retry-buffer.ts';
 import type { HedgeRules } from '../src/hedge/options.ts';
+import { HedgeShares } from '../src/hedge/share.ts';
 
 /** What policy says of hedging one method. */
 export interface MethodHedge {
@@ -46,9 +47,10 @@ export interface HedgeBehaviourSettings {
 /** Asked for each call by the stage of retry; undefined: this one is not hedged. */
 export type HedgeHook = (info: CallInfo, next: NextClientCall) => ClientCall | undefined;
 
-/** What is the same whatever policy says: one timer for all hedges, the losers that are left, the channels that end with them. */
+/** What is the same whatever policy says: one timer for all hedges, shares, the losers that are left, the channels that end with them. */
 export interface HedgeHome {
   readonly timers: DeadlineQueue<Waiting>;
+  readonly shares: HedgeShares;
   readonly left: Set<HedgeAttempt>;
   readonly channels: WeakSet<NonNullable<Door['onClose']>>;
 }
@@ -57,6 +59,7 @@ export interface HedgeHome {
 export function hedgeHome(clock: Clock): HedgeHome {
   return {
     timers: new DeadlineQueue<Waiting>(detachedClock(clock), (waiting) => waiting.due()),
+    shares: new HedgeShares(),
     left: new Set(),
     channels: new WeakSet(),
   };
@@ -65,7 +68,7 @@ export function hedgeHome(clock: Clock): HedgeHome {
 /** The client half; a server has none. @param home - Outlives a policy. Default: one of its own. */
 export function hedgeClient(
   { clock, rules, budgets, latencies, resets, onHedge = () => {} }: HedgeBehaviourSettings,
-  { timers, left, channels }: HedgeHome = hedgeHome(clock),
+  { timers, shares, left, channels }: HedgeHome = hedgeHome(clock),
 ): HedgeHook {
   const settings: HedgeCallSettings = { clock, timers, resets, left, limits: BUFFER_LIMITS, onHedge };
   const endsWith = ({ onClose, book }: Door): void => {
@@ -81,6 +84,7 @@ export function hedgeClient(
     if (retry.chainStop && (currentScope.getStore()?.attempt ?? 0) > 0) return undefined;
     const { method, door } = info;
     endsWith(door);
-    return new HedgeCall(settings, { rules: hedge, budget: budgets.of(method), latencies: latencies.of(method) }, info, next);
+    const hedged = { rules: hedge, budget: budgets.of(method), latencies: latencies.of(method), share: shares.of(method) };
+    return new HedgeCall(settings, hedged, info, next);
   };
 }

@@ -10,7 +10,8 @@
  *   silence is kept. A call that a younger one overtook (a stream) is no sign of a stall.
  * - *failing*: drops come back fast and would attract calls. They never improve the latency; their share, over about the last
  *   eight outcomes, adds `penalty` times the cost of an average endpoint, and fades with `penaltyMs`.
- * - *ejected*: what fails in a row or is silent for long gets no calls but probes ({@link EndpointHealth}).
+ * - *ejected*: what fails in a row or is silent for long gets no calls but probes ({@link EndpointHealth}). The answer that ends a silence
+ *   took as long as the silence did: it is not learned, or the endpoint would be shunned for half a minute for what is over.
  * - *picked*: a pick is load from the first moment on, or all picks of a burst would see the same loads.
  *
  * @packageDocumentation
@@ -63,6 +64,8 @@ export class Endpoint implements EndpointLoad, Provisional {
   #drops = 0;
   #dropsAtMs = 0;
   #silentSinceMs = NOT_SILENT;
+  /** When it came back from a silence. What began before has measured the silence, not what calls take now. */
+  #backAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(address: string, crowd: Crowd, rules: BalanceRules, clock: Clock) {
     this.address = address;
@@ -168,9 +171,13 @@ export class Endpoint implements EndpointLoad, Provisional {
       this.#crowd.answeredAtMs = nowMs;
     } else this.health.failedAfter(latencyMs, this.#usualMs(nowMs), nowMs);
     this.#learnOutcome(nowMs, dropped);
+    const startedMs = nowMs - latencyMs;
     // Who was only silent comes back without the drops of the calls that waited.
-    if (this.health.ended(nowMs - latencyMs, nowMs, dropped, busy)) this.#drops = 0;
-    if (!dropped) this.#learnLatency(nowMs, latencyMs);
+    if (this.health.ended(startedMs, nowMs, dropped, busy)) {
+      this.#drops = 0;
+      this.#backAtMs = nowMs;
+    }
+    if (!dropped && startedMs >= this.#backAtMs) this.#learnLatency(nowMs, latencyMs);
   }
   /** A stream is load, but neither its length nor its silence says how fast the endpoint answers. */
   startedStream(): void {

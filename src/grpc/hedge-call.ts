@@ -13,9 +13,11 @@ import { Code } from '../call.ts';
 import type { DeadlineHandle } from '../deadline/deadline-queue.ts';
 import { UNPROCESSED_KEY } from '../errors.ts';
 import { type HedgeRules, MIN_LEARNED_MS } from '../hedge/options.ts';
-import { type HedgeBudget, HedgePlan, type HedgeStep } from '../hedge/plan.ts';
+import { type HedgeAllowance, type HedgeBudget, HedgePlan, type HedgeStep } from '../hedge/plan.ts';
+import type { HedgeShare } from '../hedge/share.ts';
 import type { QuantileWindow } from '../math/quantile-window.ts';
 import { PREVIOUS_ATTEMPTS_KEY, PUSHBACK_KEY } from '../retry/pushback.ts';
+import { tryTimeoutMs } from '../retry/try-timeout.ts';
 import type { AuthContext, CallInfo, CallListener, ClientCall, MessageContext, NextClientCall } from './client-call.ts';
 import { type AttemptHost, type AttemptSettings, HedgeAttempt, HedgeContext, type Outgoing, type Waiting } from './hedge-attempt.ts';
 import { withAttempt } from './lb-policy.ts';
@@ -36,6 +38,7 @@ export interface HedgedMethod {
   readonly rules: HedgeRules;
   readonly budget: HedgeBudget & { deposit(): void; succeeded(): void };
   readonly latencies: QuantileWindow;
+  readonly share: HedgeShare;
 }
 
 /** A timer that late has waited for this process, as its answers have. */
@@ -86,12 +89,14 @@ export class HedgeCall implements ClientCall, AttemptHost, Waiting {
   start(metadata: Metadata, listener: CallListener): void {
     const { rules, budget } = this.#method;
     const { maxAttempts, nonFatalCodes } = rules;
+    const { deadlineMs } = this.#info;
     this.#upper = listener;
     this.#metadata = metadata.clone(); // the caller's own object is not ours to mark, and may change before a hedge
     const nowMs = this.#settings.clock.nowMs();
     const delayMs = rules.delayMs ?? this.#learnedMs(nowMs);
     budget.deposit();
-    this.#plan = new HedgePlan({ maxAttempts, nonFatalCodes, delayMs, deadlineMs: this.#info.deadlineMs, budget });
+    const allowance = rules.delayMs === undefined ? this.#allowance(nowMs) : undefined;
+    this.#plan = new HedgePlan({ maxAttempts, nonFatalCodes, delayMs, allowance, deadlineMs, budget });
     if (delayMs === 0) this.#tried = new Set();
     this.#plan.start(nowMs);
     this.#begin();
@@ -100,6 +105,12 @@ export class HedgeCall implements ClientCall, AttemptHost, Waiting {
   #learnedMs(nowMs: number): number | undefined {
     const learnedMs = this.#method.latencies.quantile(this.#method.rules.percentile, nowMs);
     return learnedMs === undefined ? undefined : Math.max(MIN_LEARNED_MS, learnedMs);
+  }
+
+  #allowance(nowMs: number): HedgeAllowance {
+    const { rules, latencies, share } = this.#method;
+    share.earn(1 - rules.percentile);
+    return { share, lateMs: tryTimeoutMs(undefined, latencies, nowMs, this.#info.deadlineMs - nowMs) };
   }
 
   /** Does what the plan says, until it says wait. */

@@ -3,6 +3,8 @@
  * clock nor transport. Its owner tells it what happened and when, and does what it answers.
  *
  * - The original is always sent. Every further attempt is paid from the budget; once that refuses, there are no more.
+ * - Where the delay is learned, a hedge needs its part of the promised share besides. Without it, it is put off until the attempt before it
+ *   is so late that a retry would give it up: an endpoint that falls silent must not keep a call for want of a share.
  * - Attempts begin `delayMs` apart. One that fails in a way that is not fatal lets the next begin at once, and the delay
  *   counts from there.
  * - A server's pushback puts the next one off, or forbids it; what is out lives on and may win.
@@ -25,12 +27,22 @@ export interface HedgeBudget {
   failed(): void;
 }
 
+/** What of a learned delay is promised, by count. */
+export interface HedgeAllowance {
+  /** Asked before a hedge that only time brings; false: not now. */
+  readonly share: { tryTake(): boolean };
+  /** From the start of the attempt before until nobody asks for the share, in ms. */
+  readonly lateMs: number;
+}
+
 /** What holds for one call. */
 export interface HedgeTerms {
   /** Attempts in all, the first included. */
   readonly maxAttempts: number;
   /** Time between two attempts in ms; 0: all at once. Undefined: not known, so only a failure brings another attempt. */
   readonly delayMs: number | undefined;
+  /** Undefined: the delay is not learned, and the budget is all that hedges need. */
+  readonly allowance?: HedgeAllowance | undefined;
   readonly nonFatalCodes: ReadonlySet<number>;
   /** On the scale of all times; Infinity: none. */
   readonly deadlineMs: number;
@@ -59,6 +71,8 @@ export class HedgePlan {
   #begun = 0;
   #out = 0;
   #nextAtMs = NEVER;
+  /** From then on hedges need no share. */
+  #lateAtMs = NEVER;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
   #paid = false;
   #stopped = false;
@@ -84,7 +98,15 @@ export class HedgePlan {
   /** Whether an attempt begins now. */
   due(nowMs: number): HedgeStep {
     if (nowMs < this.#nextAtMs) return 'wait';
-    if (nowMs >= this.#terms.deadlineMs || !(this.#paid || this.#terms.budget.tryJoin())) return this.#noMore();
+    const { budget, deadlineMs } = this.#terms;
+    if (nowMs >= deadlineMs) return this.#noMore();
+    if (!this.#paid) {
+      if (!this.#shareTaken(nowMs)) {
+        this.#nextAtMs = this.#lateAtMs;
+        return this.#nextAtMs < deadlineMs ? 'wait' : this.#noMore();
+      }
+      if (!budget.tryJoin()) return this.#noMore();
+    }
     this.#begin(nowMs);
     return 'start';
   }
@@ -118,16 +140,21 @@ export class HedgePlan {
     this.#nextAtMs = NEVER;
   }
 
+  #shareTaken(nowMs: number): boolean {
+    const { allowance } = this.#terms;
+    return allowance === undefined || nowMs >= this.#lateAtMs || allowance.share.tryTake();
+  }
   #noMore(): HedgeStep {
     this.stop();
     return this.#out === 0 ? 'end' : 'wait';
   }
 
   #begin(nowMs: number): void {
-    const { maxAttempts, delayMs, deadlineMs } = this.#terms;
+    const { maxAttempts, delayMs, deadlineMs, allowance } = this.#terms;
     this.#begun++;
     this.#out++;
     this.#paid = false;
+    if (allowance !== undefined) this.#lateAtMs = nowMs + allowance.lateMs;
     const nextAtMs = delayMs === undefined || this.#begun >= maxAttempts ? NEVER : Math.max(nowMs + delayMs, this.#notBeforeMs);
     this.#nextAtMs = nextAtMs < deadlineMs ? nextAtMs : NEVER;
   }

@@ -82,12 +82,12 @@ export async function play(scene: Scene, kinds: readonly Kind[], factor: number)
   );
 }
 
-/** A process's first calls are slow, and a mesh would take them for what is usual. */
+/** A process's first calls are slow, and a mesh would take them for what is usual; so it would calls that take less than those to come. */
 export async function warm({ client }: Caller): Promise<void> {
   const options = (): SayOptions => ({ deadline: Date.now() + 10_000, inmesh: { idempotent: true } });
   // One by one at first: what a connection takes must stay below a hundredth of all.
   for (let i = 0; i < 5; i++) await client.say('warm 0', options());
-  for (let i = 0; i < 60; i++) await client.burst(Array(10).fill('warm 0'), options());
+  for (let i = 0; i < 60; i++) await client.burst(Array(10).fill(`warm ${WORKLOAD.takesMs}`), options());
 }
 
 /** Looks at an endpoint all the time; the function tells what was seen and ends it. */

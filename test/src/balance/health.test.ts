@@ -319,6 +319,21 @@ describe('silence of an endpoint', () => {
     expect(book.endpoints.map(({ ejections }) => ejections)).toEqual([0, 0, 0]);
   });
 
+  test('X2: the late answers that end it say nothing of what calls take now: the endpoint has its share again', () => {
+    const book = bookOf(3);
+    const a = endpointOf(book, 'a:1');
+    const stoppedMs = clock.nowMs();
+    a.started(3, stoppedMs);
+    others(book, 'a:1', 1_200);
+    expect(a.ejected).toBe(true);
+    for (let i = 0; i < 3; i++) a.ended(clock.nowMs(), clock.nowMs() - stoppedMs, false);
+    expect(a.ejected).toBe(false);
+    expect(a.latencyMs(clock.nowMs())).toBeLessThanOrEqual(10);
+    expect(picked(book)).toContain('a:1');
+    answer(a, 400);
+    expect(a.latencyMs(clock.nowMs())).toBe(400); // what begins from now on is learned
+  });
+
   test('ends with any answer, however late, and the drops of those that waited are forgotten', () => {
     const book = bookOf(3);
     const a = endpointOf(book, 'a:1');

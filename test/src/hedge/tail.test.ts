@@ -33,14 +33,28 @@ describe('hedging of a long tail (1 % of attempts 20 times slower)', () => {
     expect(sum(extra.slice(100, 140)) / (40 * perSecond)).toBeLessThanOrEqual(0.06);
   });
 
-  test('H17: without a bound on the budget the delay alone would double the attempts for a while (the trap is real)', () => {
+  test('H17: a delay that is set, without a bound on the budget, doubles the attempts (the trap is real)', () => {
     const { extra, calls } = runTail({
-      hedge: { percentile: 0.95 },
+      hedge: { delayMs: 18 }, // what 95 % took before
       budget: { ratio: 1000 },
       seconds: 70,
       slowdown: (atMs) => (atMs >= 60_000 ? 10 : 1),
     });
     expect(extra[60] ?? 0).toBeGreaterThan((calls / 70) * 0.5);
+  });
+
+  test('H17: everything is twice as slow: until that has been learned no more than the share is hedged, whatever the budget', () => {
+    const { calls, extra, ended } = runTail({
+      hedge: { percentile: 0.98 },
+      budget: { ratio: 1000 },
+      seconds: 100,
+      slowdown: (atMs) => (atMs >= 60_000 ? 2 : 1),
+    });
+    expect(ended).toBe(calls);
+    const perSecond = calls / 100;
+    // A burst of twenty; a quarter more than 2 %; and late ones: the 1 % that is 20 times slower waits for one at three times p99.
+    for (let from = 60; from < 100; from += 5)
+      expect(sum(extra.slice(from, from + 5))).toBeLessThanOrEqual(20 + 5 * perSecond * (0.025 + 0.015));
   });
 
   test('H16: the share of hedges is stable over ten windows: what hedges cut off does not shorten the delay', () => {
