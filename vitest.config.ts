@@ -9,10 +9,11 @@ const system = [...within('interop', 'codegen'), 'test/docs.test.ts'];
 /** Whole programs that load the machine: a run of their own, `npm run test:programs`. */
 const programs = [
   ...within('e2e', 'bench', 'soak', 'page', 'package'),
-  // Seconds of real time for each case.
+  // Seconds of real time for each case, or another program than Node.
   'test/grpc/endpoints-half-open.test.ts',
   'test/grpc/resets.test.ts',
   'test/src/limit/real.test.ts',
+  'test/codegen/protoc.test.ts',
 ];
 /** Faults between processes take their time: a run of their own, `npm run faults` and `npm run faults:coalescing`. */
 const faults = ['test/e2e/coalescing/**/*.test.ts', 'test/e2e/faults/**/*.test.ts'];

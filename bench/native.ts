@@ -18,6 +18,7 @@ import {
   type ClientOptions,
   credentials,
   loadPackageDefinition,
+  type MethodDefinition,
   Server,
   ServerCredentials,
   type ServiceClientConstructor,
@@ -42,6 +43,10 @@ interface Item {
   readonly id: number;
   readonly text: string;
 }
+/** As a code generator would type it. */
+type ItemsDefinition = {
+  readonly GetItem: MethodDefinition<{ readonly id: number }, Item> & { readonly requestStream: false; readonly responseStream: false };
+};
 type Answer = (error: ServiceError | null, value?: Item) => void;
 /** The generated client. */
 interface ItemsClient extends Client {
@@ -61,7 +66,15 @@ interface Variant {
   readonly close: () => void;
 }
 /** What is compared; `bare` merges nothing, `lean` has no telemetry. */
-export const NATIVE_VARIANTS = ['dataloader', 'native-interceptors', 'native-channel', 'native-wrap', 'native-wrap-lean', 'bare'] as const;
+export const NATIVE_VARIANTS = [
+  'dataloader',
+  'native-interceptors',
+  'native-channel',
+  'native-wrap',
+  'native-wrap-lean',
+  'native-typed',
+  'bare',
+] as const;
 type VariantName = (typeof NATIVE_VARIANTS)[number];
 
 const POLICY: Policy = {
@@ -92,12 +105,22 @@ async function variant(name: VariantName, address: string): Promise<Variant> {
   }
   const policy: Policy = name === 'native-wrap-lean' ? { ...POLICY, telemetry: { traces: false, metrics: false } } : POLICY;
   const mesh: Mesh = createMesh(policy, { descriptors: definition });
-  const client = open(name === 'native-interceptors' ? { ...mesh.options(), interceptors: mesh.interceptors() } : mesh.client());
-  const called = name.startsWith('native-wrap') ? (mesh.wrap(client, { interceptors: 'none' }) as unknown as ItemsClient) : client;
   const perBatch = (): number => {
     const { items, batches } = mesh.stats().native;
     return items / batches;
   };
+  if (name === 'native-typed') {
+    const typed = mesh.typed(definition[SERVICE] as unknown as ItemsDefinition, address, credentials.createInsecure());
+    const call: Call = ({ id }, answer) => {
+      typed.getItem({ id }).then(
+        (item) => answer(null, item),
+        (error: ServiceError) => answer(error),
+      );
+    };
+    return { name, call, perBatch, close: () => typed.close() };
+  }
+  const client = open(name === 'native-interceptors' ? { ...mesh.options(), interceptors: mesh.interceptors() } : mesh.client());
+  const called = name.startsWith('native-wrap') ? (mesh.wrap(client, { interceptors: 'none' }) as unknown as ItemsClient) : client;
   return { name, call: adapted(called), perBatch, close: () => client.close() };
 }
 
