@@ -52,6 +52,7 @@ export default defineConfig({
         test: {
           name: 'system',
           include: system,
+          exclude: programs,
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
