@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+import { policyTrouble, shortHash } from '../observe/policy-words.ts';
 import type { EndpointView, ExplainView, OverviewView } from '../observe/views.ts';
 import type { Policy } from '../policy/policy.gen.ts';
 import { columns, number, percent, plain } from './text.ts';
@@ -34,8 +35,11 @@ function ejectedText({ ejected, ejectedFor = 'yes', ejectedUntilMs }: EndpointVi
 }
 
 /** What happens now: the process, then methods. */
-export function overviewText({ process: { service, pid, node, inmesh, uptimeMs, draining }, methods }: OverviewView): string {
-  const head = `${service}  pid ${pid}  up ${number(Math.floor(uptimeMs / 1000))} s  inmesh ${inmesh}  node ${node}${draining ? '  draining' : ''}`;
+export function overviewText({ process, methods, policy }: OverviewView): string {
+  const { service, pid, node, inmesh, uptimeMs, draining } = process;
+  const versions = `inmesh ${inmesh}  node ${node}  policy ${shortHash(policy.hash)}`;
+  const trouble = policyTrouble(policy);
+  const head = `${service}  pid ${pid}  up ${number(Math.floor(uptimeMs / 1000))} s  ${versions}${draining ? '  draining' : ''}${trouble === undefined ? '' : `  ${trouble}`}`;
   if (methods.length === 0) return `${plain(head)}\n\nno calls yet\n`;
   return `${plain(head)}\n\n${columns(
     ['SIDE', 'METHOD', 'CALLS', 'ACTIVE', 'SUCCESS', 'CALLS/s', 'ATTEMPTS/s', 'p50 ms', 'p95 ms', 'p99 ms', 'REFUSED', 'RETRIES', 'HEDGES'],

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+import { policyTrouble, shortHash } from '../observe/policy-words.ts';
 import type { BreakerView, BudgetView, LimitView, MethodView, OverviewView, PeerView } from '../observe/views.ts';
 import { count, millis, percent, rate, span } from './format.ts';
 import { endpointColumns, METHOD_COLUMNS, WIDE_COLUMNS } from './method-columns.ts';
@@ -25,10 +26,17 @@ export const byTraffic = (a: MethodView, b: MethodView): number =>
   b.callsPerSecond - a.callsPerSecond || b.calls - a.calls || (a.method < b.method ? -1 : a.method > b.method ? 1 : 0);
 
 /** One line about the process. */
-export function headline({ process, methods }: OverviewView): string {
+export function headline({ process, methods, policy: { hash } }: OverviewView): string {
   const { service, pid, node, inmesh, uptimeMs, draining } = process;
   const name = `${safe(service)} (pid ${pid})`;
-  return `${name}, inmesh ${safe(inmesh)}, ${safe(node)}, up ${span(uptimeMs)}, ${methods.length} methods${draining ? ', DRAINING' : ''}`;
+  const facts = `inmesh ${safe(inmesh)}, ${safe(node)}, up ${span(uptimeMs)}, ${methods.length} methods, policy ${safe(shortHash(hash))}`;
+  return `${name}, ${facts}${draining ? ', DRAINING' : ''}`;
+}
+
+/** One line where what was last asked for is not what is in force. */
+export function policyLine({ policy }: OverviewView): string[] {
+  const trouble = policyTrouble(policy);
+  return trouble === undefined ? [] : [safe(trouble)];
 }
 
 /** One line about coalescing; none where nothing was coalesced. */
@@ -87,7 +95,7 @@ export function report(overview: OverviewView, { width, style, wide, batches = n
   const methods = [...overview.methods].sort(byTraffic);
   const columns = [...METHOD_COLUMNS, ...(batches.size === 0 ? [] : [batchColumn(batches)]), ...(wide ? WIDE_COLUMNS : [])];
   const parts = [
-    [headline(overview), ...batchLine(overview)].map((line) => cut(line, room)),
+    [headline(overview), ...batchLine(overview), ...policyLine(overview)].map((line) => cut(line, room)),
     methods.length === 0 ? ['no calls yet'] : table(columns, methods, room, style),
     table(endpointColumns(overview.atMs), overview.endpoints, room, style),
   ];

@@ -8,7 +8,7 @@ import { eventLine } from './call-line.ts';
 import { sparkline } from './format.ts';
 import { endpointColumns, METHOD_COLUMNS, type MethodColumn } from './method-columns.ts';
 import { filtered } from './method-filter.ts';
-import { batchLine, headline } from './overview-report.ts';
+import { batchLine, headline, policyLine } from './overview-report.ts';
 import type { Style } from './style.ts';
 import { type Column, table } from './table.ts';
 import { cut } from './text.ts';
@@ -123,6 +123,7 @@ export function topFrame(overview: OverviewView, state: TopState, place: TopPlac
   const shown = filtered(overview, { pattern: undefined, side: state.side });
   const methods = sorted(shown.methods, state);
   const head = [style('strong', cut(headline(overview), columns)), ...batchLine(overview).map((line) => cut(line, columns))];
+  head.push(...policyLine(overview).map((line) => style('bad', cut(line, columns))));
   head.push(
     trouble === undefined ? style('dim', cut(statusLine(state, methods.length), columns)) : style('bad', cut(trouble, columns)),
     '',

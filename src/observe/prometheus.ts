@@ -38,6 +38,7 @@ const SIDES = ['client', 'server'] as const satisfies readonly Side[];
 export function renderPrometheus(overview: OverviewView, stats: ReadStats): string {
   const text = new PrometheusText();
   writeProcess(text, overview);
+  writePolicy(text, overview);
   for (const side of SIDES) {
     writeCalls(
       text,
@@ -58,6 +59,31 @@ function writeProcess(text: PrometheusText, { process }: OverviewView): void {
   text.numbers({ name: 'inmesh.draining', type: 'gauge', unit: '', description: '1 while the mesh takes no more calls', attributes: [] }, [
     { labels: {}, value: process.draining ? 1 : 0 },
   ]);
+}
+
+function writePolicy(text: PrometheusText, { policy: { hash, sinceMs, reloads, rejected, problem, pending } }: OverviewView): void {
+  const gauge = (name: string, unit: string, description: string, value: number, labels: Readonly<Record<string, string>> = {}): void => {
+    text.numbers({ name, type: 'gauge', unit, description, attributes: Object.keys(labels) }, [{ labels, value }]);
+  };
+  gauge('inmesh.policy.info', '', 'The policy in force', 1, { 'inmesh.policy.hash': hash });
+  gauge('inmesh.policy.since', 's', 'Since when it is in force, since 1970', sinceMs / 1000);
+  gauge(
+    'inmesh.policy.differs',
+    '',
+    '1 while what was last asked for is not, or not wholly, in force',
+    problem !== undefined || pending.length > 0 ? 1 : 0,
+  );
+  const outcomes = Object.entries({ applied: reloads, refused: rejected });
+  text.numbers(
+    {
+      name: 'inmesh.policy.reloads',
+      type: 'counter',
+      unit: '{reload}',
+      description: 'Reloads that changed it or were refused',
+      attributes: ['inmesh.policy.outcome'],
+    },
+    outcomes.map(([outcome, value]) => ({ labels: { 'inmesh.policy.outcome': outcome }, value })),
+  );
 }
 
 function writeCalls(text: PrometheusText, side: Side, methods: readonly MethodView[]): void {

@@ -46,6 +46,19 @@ describe('inmesh stat', () => {
     },
   );
 
+  test.each([
+    [
+      { problem: 'policy.defaults: unknown key "timeut"', file: 'inmesh.yaml' },
+      'inmesh.yaml is not in force: policy.defaults: unknown key "timeut"',
+    ],
+    [{ problem: 'half \u001b[2Jwritten' }, 'the policy is not in force: half \\x1b[2Jwritten'],
+    [{ pending: ['policy.balance.policy', 'policy.endpoints'] }, 'waits for a restart: policy.balance.policy and 1 more'],
+  ])('says that the policy asked for is not in force: %j', async (change, said) => {
+    await using other = await disposable({ '/overview.json': sendJson({ ...OVERVIEW, policy: { ...OVERVIEW.policy, ...change } }) });
+    expect((await inmesh(['stat', '-u', other.url], { width: 120 })).out.split('\n')[3]).toBe(said);
+    expect((await inmesh(['stat', '-u', admin.url])).out).not.toContain('not in force');
+  });
+
   test('says so while there are no calls', async () => {
     await using quiet = await disposable({
       '/overview.json': sendJson({ ...OVERVIEW, methods: [], endpoints: [], breakers: [], limits: [] }),

@@ -62,6 +62,23 @@ describe.skipIf(NO_BROWSER)('state of the page in a browser', () => {
     await expect.poll(() => page.locator('#trouble').textContent(), { timeout: 6_000 }).toBe('Connection lost: its numbers stand still.');
   });
 
+  test('the policy in force has its hash in the head, and what was asked for and is not in force is said', async () => {
+    const policy = { hash: '0123456789abcdef', sinceMs: 0, reloads: 0, rejected: 0, pending: [] };
+    let change: Partial<OverviewView['policy']> = {};
+    const server = await fixture(() => ({ ...overviewFixture(Date.now()), policy: { ...policy, ...change } }));
+    const page = await open(server.url);
+    expect(await page.locator('#process').textContent()).toContain(' · policy 01234567 · ');
+    expect(await page.locator('#policy').isVisible()).toBe(false);
+    change = { problem: 'policy.timeout: <b>no duration' };
+    const said = (): Promise<string | null> => page.locator('#policy').textContent();
+    await expect.poll(said, { timeout: 3_000 }).toBe('The policy asked for is not in force: policy.timeout: <b>no duration');
+    expect(await page.locator('#policy').isVisible()).toBe(true);
+    change = { pending: ['policy.endpoints'] };
+    await expect.poll(said, { timeout: 3_000 }).toBe('The policy asked for is not in force: it waits for a restart: policy.endpoints');
+    change = {};
+    await expect.poll(() => page.locator('#policy').isVisible(), { timeout: 3_000 }).toBe(false);
+  });
+
   test('an event shows at once, one that has happened again has its count, and another process starts anew', async () => {
     let change: Partial<OverviewView> = { events: [] };
     const server = await fixture(() => ({ ...overviewFixture(Date.now()), ...change }));

@@ -26,11 +26,15 @@ function drawAll(view: OverviewView): void {
   if (other) forgetEvents();
   ({ process } = view);
   const { service, pid, node, inmesh, uptimeMs, draining } = view.process;
+  const { hash, problem, pending } = view.policy;
   say(byId('service'), service);
   say(
     byId('process'),
-    `${draining ? 'draining · ' : ''}pid ${pid} · up ${lasting(uptimeMs)} · inmesh ${inmesh} · Node ${node.replace(/^v/, '')}`,
+    `${draining ? 'draining · ' : ''}pid ${pid} · up ${lasting(uptimeMs)} · policy ${hash.slice(0, 8)} · inmesh ${inmesh} · Node ${node.replace(/^v/, '')}`,
   );
+  const trouble = problem ?? (pending.length > 0 ? `it waits for a restart: ${pending.join(', ')}` : undefined);
+  byId('policy').hidden = trouble === undefined;
+  say(byId('policy'), `The policy asked for is not in force: ${trouble}`);
   takeEvents(view.events);
   drawTiles(view);
   drawMethods(view);

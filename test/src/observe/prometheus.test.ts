@@ -60,6 +60,10 @@ describe('Prometheus text', () => {
     expect(types).toEqual([
       'inmesh_info gauge',
       'inmesh_draining gauge',
+      'inmesh_policy_info gauge',
+      'inmesh_policy_since_seconds gauge',
+      'inmesh_policy_differs gauge',
+      'inmesh_policy_reloads_total counter',
       'rpc_client_call_duration_seconds histogram',
       'inmesh_client_calls_total counter',
       'inmesh_client_active gauge',
@@ -120,8 +124,28 @@ describe('Prometheus text', () => {
     expect(parsePrometheus(text).get('inmesh_breaker_opened_total')?.samples.size).toBe(1);
   });
 
-  test('a mesh that has done nothing shows the process alone', () => {
-    expect([...parsePrometheus(renderPrometheus(overviewOf(), statsOf())).keys()]).toEqual(['inmesh_info', 'inmesh_draining']);
+  test('a mesh that has done nothing shows the process and its policy alone', () => {
+    expect([...parsePrometheus(renderPrometheus(overviewOf(), statsOf())).keys()]).toEqual([
+      'inmesh_info',
+      'inmesh_draining',
+      'inmesh_policy_info',
+      'inmesh_policy_since_seconds',
+      'inmesh_policy_differs',
+      'inmesh_policy_reloads_total',
+    ]);
+  });
+
+  test.each([
+    ['0', {}],
+    ['1', { problem: 'policy.timeout: expected a duration' }],
+    ['1', { pending: ['policy.balance.policy'] }],
+  ])('inmesh_policy_differs is %s for %j', (value, change) => {
+    const policy = { hash: 'ab', sinceMs: 1_700_000_000_000, reloads: 2, rejected: 1, pending: [], ...change };
+    const text = renderPrometheus(overviewOf({ policy }), statsOf());
+    expect(text).toContain(`\ninmesh_policy_differs ${value}\n`);
+    expect(text).toContain('\ninmesh_policy_info{inmesh_policy_hash="ab"} 1\n');
+    expect(text).toContain('\ninmesh_policy_since_seconds 1700000000\n');
+    expect(text).toContain('\ninmesh_policy_reloads_total{inmesh_policy_outcome="refused"} 1\n');
   });
 
   test('promtool has nothing to say against it (skipped where it is not installed)', ({ skip }) => {
