@@ -72,7 +72,14 @@ export type { FaultOptions } from './fault/options.ts';
 export type { BatchHandler, BatchHandlerOptions, BatchRun } from './grpc/batch-handler.ts';
 export type { BatchItem } from './grpc/batch-handler-item.ts';
 export type { BatchReply } from './grpc/batch-handler-reply.ts';
-export type { PromiseCallOptions, PromiseMethod, PromiseMethods, WrapOptions, WrappedClient } from './grpc/client-door-types.ts';
+export type {
+  MeshClientOptions,
+  PromiseCallOptions,
+  PromiseMethod,
+  PromiseMethods,
+  WrapOptions,
+  WrappedClient,
+} from './grpc/client-door-types.ts';
 export type { EndpointStats } from './grpc/client-doors.ts';
 export type { CoalesceStats, DeniedStats, PartitionStats, TunnelStats } from './grpc/coalesce-stats.ts';
 export type { FallbackCounts } from './grpc/fallback-call.ts';

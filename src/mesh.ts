@@ -18,7 +18,7 @@ import type { BreakerHandle } from './breaker/breakers.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { ConfigError, UsageError } from './errors.ts';
 import type { BatchHandler, BatchHandlerOptions } from './grpc/batch-handler.ts';
-import type { WrapOptions, WrappedClient } from './grpc/client-door-types.ts';
+import type { MeshClientOptions, WrapOptions, WrappedClient } from './grpc/client-door-types.ts';
 import { detached } from './grpc/detached.ts';
 import type { Forward, ForwardOptions } from './grpc/forward.ts';
 import { type BatchHandled, type BatchHandlersOf, batchHandlersOf } from './grpc/typed-batches.ts';
@@ -87,9 +87,11 @@ export class Mesh {
    * Everything, for any client built on grpc-js: `new Greeter(target, credentials, mesh.client())`, or spread into your own options.
    *
    * @param own - The client's own options; a service config in it is read, its retry policies become the mesh's.
+   * @param options - `{ callerStacks: false }`: unary calls don't keep where they were made.
+   * @throws ConfigError naming the option that makes no sense.
    */
-  client(own: ClientOptions = {}): ClientOptions {
-    return this.#parts.clients.client(own);
+  client(own: ClientOptions = {}, options: MeshClientOptions = {}): ClientOptions {
+    return this.#parts.clients.client(own, options);
   }
 
   /** What no interceptor can bring (balancing, batches): the options to use with {@link interceptors}. */

@@ -20,6 +20,11 @@ const secured = new Greeter(target, credentials.createInsecure(), mesh.client({ 
 // #endregion
 clients.push(secured);
 
+// #region quiet
+const quiet = new Greeter(target, credentials.createInsecure(), mesh.client({}, { callerStacks: false }));
+// #endregion
+clients.push(quiet);
+
 // #region interceptors
 const listed = new Greeter(target, credentials.createInsecure(), {
   ...mesh.options(),

@@ -36,6 +36,7 @@ import type {
 } from './client-call.ts';
 import { fromGrpcDeadline, kindOf, toGrpcDeadline } from './door.ts';
 import { attemptOf } from './lb-policy.ts';
+import { canBeQuiet, quietly } from './quiet-unary.ts';
 import { localStatus, RefusedCall } from './refuse.ts';
 import { ScopedListener } from './scope.ts';
 
@@ -178,14 +179,20 @@ class DescribedChannel implements ChannelInterface {
   }
 }
 
-/** Tells a channel of ours what it is calling. Goes into a client as `callInvocationTransformer`, before the user's own. */
-export function describeCalls(own?: CallInvocationTransformer): CallInvocationTransformer {
+/**
+ * Tells a channel of ours what it is calling. Goes into a client as `callInvocationTransformer`, after the user's own.
+ *
+ * @param callerStacks - False: unary calls are made without the stack of who made them.
+ */
+export function describeCalls(own?: CallInvocationTransformer, callerStacks = true): CallInvocationTransformer {
+  const quiet = !callerStacks && own === undefined && canBeQuiet(); // to the emitter of the user's own, something may be tied
   return (given) => {
     const call = own === undefined ? given : own(given);
     if (!(call.channel instanceof MeshChannel)) return call;
     const { path, requestStream, responseStream } = call.methodDefinition;
     const options: CallOptions = call.callOptions;
-    return { ...call, channel: call.channel.describe(path, kindOf(requestStream, responseStream), options.inmesh) };
+    const described = { ...call, channel: call.channel.describe(path, kindOf(requestStream, responseStream), options.inmesh) };
+    return quiet ? quietly(described) : described;
   };
 }
 

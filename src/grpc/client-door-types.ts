@@ -5,6 +5,17 @@
  */
 import type { CallOptions, Client, ClientUnaryCall, Interceptor, Metadata } from '@grpc/grpc-js';
 
+/** What `mesh.client()` may be told besides the client's own options. */
+export interface MeshClientOptions {
+  /**
+   * `false`: no unary call makes an `Error` to keep where it was made; the stack of an error ends with "no stack trace available" in its place. It
+   * saves about a tenth of what an unmodified client spends on a call. Not where the client has a `callInvocationTransformer`.
+   *
+   * @defaultValue true, as in grpc-js
+   */
+  readonly callerStacks?: boolean;
+}
+
 /** What `mesh.wrap()` must be told, and what it may be. */
 export interface WrapOptions {
   /**

@@ -45,8 +45,17 @@ export function resolveWrapOptions(options: unknown): WrapSettings {
     const hint = meant === undefined ? '' : `; did you mean '${meant}'?`;
     throw new ConfigError('options.interceptors', `expected 'none' or a list of interceptors, got ${show(interceptors)}${hint}`);
   }
+  return { interceptors: isList ? interceptors : [], callerStacks: checkedStacks(callerStacks) };
+}
+
+/** Whether the calls of a client with these options make stacks. @throws ConfigError when an option is none. */
+export function resolveClientOptions(options: unknown): boolean {
+  return checkedStacks(checkedObject(options, ['callerStacks'], 'options').callerStacks ?? true);
+}
+
+function checkedStacks(callerStacks: unknown): boolean {
   if (typeof callerStacks !== 'boolean') throw new ConfigError('options.callerStacks', `expected true or false, got ${show(callerStacks)}`);
-  return { interceptors: isList ? interceptors : [], callerStacks };
+  return callerStacks;
 }
 
 /**

@@ -28,8 +28,8 @@ import type { ResetBudget } from '../resets/reset-budget.ts';
 import { type ChannelStack, createRawChannel, describeCalls, MeshChannel, RawChannel } from './channel-door.ts';
 import { beforeClose, FACTORY, notOurs, receiveLimit, TRANSFORMER, withoutOurs } from './channel-parts.ts';
 import type { ClientInterceptor, Door } from './client-call.ts';
-import { resolveWrapOptions, wrapClient } from './client-door.ts';
-import type { WrapOptions, WrappedClient } from './client-door-types.ts';
+import { resolveClientOptions, resolveWrapOptions, wrapClient } from './client-door.ts';
+import type { MeshClientOptions, WrapOptions, WrappedClient } from './client-door-types.ts';
 import { type ClusterTarget, redirectable, type Ways, waysOf } from './cluster-ways.ts';
 import { type EndpointStats, endpointStats } from './endpoint-stats.ts';
 import { asCurrentInterceptor, DOOR, type PlacedBehaviour } from './interceptor-door.ts';
@@ -125,13 +125,13 @@ export class ClientDoors {
     this.#purge();
   }
 
-  client(own: ClientOptions): ClientOptions {
+  client(own: ClientOptions, options: MeshClientOptions): ClientOptions {
     const factory: NonNullable<ClientOptions['channelFactoryOverride']> = (target, credentials, options) => {
       const channel = this.channel(target, credentials, options);
       this.#ours.set(channel, own);
       return channel;
     };
-    const transformer = describeCalls(own.callInvocationTransformer);
+    const transformer = describeCalls(own.callInvocationTransformer, resolveClientOptions(options));
     return { ...own, [FACTORY]: factory, [TRANSFORMER]: transformer, [`grpc.${FACTORY}`]: factory, [`grpc.${TRANSFORMER}`]: transformer };
   }
 
