@@ -51,8 +51,8 @@ clients.push(picked);
 await hello(client, 'Ada', { inmesh: { retry: false, coalesce: 'never', idempotent: true } });
 // #endregion
 
-for (const each of clients) console.log(await hello(each, 'Ada')); // prints Hello Ada (5 times)
-console.log(mesh.stats().client.calls); // prints 5
+for (const each of clients) console.log(await hello(each, 'Ada')); // prints Hello Ada (6 times)
+console.log(mesh.stats().client.calls); // prints 6
 
 // #region close
 await mesh.close(); // waits for calls that are out, at most 10 s
