@@ -8,6 +8,7 @@ import type { ChannelInterface, ClientOptions } from '@grpc/grpc-js';
 import { clientStack } from '../interceptors/pipeline.ts';
 import { noCounts } from '../src/call-counts.ts';
 import { systemClock } from '../src/clock.ts';
+import { CallerStacks } from '../src/grpc/caller-stacks.ts';
 import { createRawChannel, describeCalls, MeshChannel, RawChannel } from '../src/grpc/channel-door.ts';
 import { wrapClient } from '../src/grpc/client-door.ts';
 import { emptyCounts } from '../src/grpc/coalescer.ts';
@@ -45,7 +46,7 @@ export function defaultChannel(lower: ChannelInterface, policy: Policy = {}): Cl
 
 /** Door 2 without the stack of who made a call. */
 export function quiet(options: ClientOptions): ClientOptions {
-  return { ...options, callInvocationTransformer: describeCalls(undefined, false) };
+  return { ...options, callInvocationTransformer: describeCalls(undefined, new CallerStacks(false)) };
 }
 
 /** Door 3 of a client that was made at door 2. */

@@ -22,8 +22,8 @@ export interface Flags {
   readonly sliceMs: number;
   /** Slices of unmeasured time of each process before its first cell. */
   readonly warmMs: number;
-  /** Calls that make a process warm, if they come in a dozen times that long. */
-  readonly warmCalls: number;
+  /** So many slices at most, while it still gets faster. */
+  readonly warmSlices: number;
   readonly variants: readonly VariantName[];
   /** No round is begun that would not fit. */
   readonly limitMs: number;
@@ -105,7 +105,7 @@ export function parseFlags(argv: readonly string[]): Flags {
     rounds: integer('rounds', values.rounds ?? (quick ? '3' : '9'), 1, 99),
     sliceMs: integer('slice-ms', values['slice-ms'] ?? (quick ? '250' : '600'), 20, 10_000),
     warmMs: quick ? 400 : 1000,
-    warmCalls: quick ? 1600 : 30_000,
+    warmSlices: quick ? 4 : 12,
     variants: VARIANT_NAMES.filter((name) => name === 'bare' || name === 'bare-again' || chosen.includes(name)),
     limitMs: quick ? 85_000 : 1_800_000,
     quick,

@@ -35,7 +35,8 @@ export interface Plan {
   readonly rounds: number;
   readonly sliceMs: number;
   readonly warmMs: number;
-  readonly warmCalls: number;
+  /** Slices of warm-up at most. */
+  readonly warmSlices: number;
   readonly limitMs: number;
   readonly cores: Cores;
 }
@@ -53,12 +54,10 @@ export interface Outcome {
 const GRACE_MS = 15_000;
 /** Most callers while a fresh process warms up. */
 const WARM_CALLERS = 256;
-/** Slices of warm-up at least, however many calls fit into them: code that makes more calls a second has no less to compile. */
-const WARM_SLICES = 2;
-/** At most, however few. */
-const MOST_WARM_SLICES = 12;
-/** Of the calls of a warm-up, where a lone caller has one of its own. */
-const LONE_SHARE = 1 / 5;
+/** A slice of warm-up that has so many times the calls of the best before it still got faster. */
+const FASTER = 1.05;
+/** So many slices in a row that did not: it is warm. */
+const STEADY_SLICES = 2;
 /** Measured time of one pass, roughly. */
 const PASS_MS = 100;
 const MAX_PASSES = 6;
@@ -149,19 +148,19 @@ async function startPairs(plan: Plan, faults: string[], live: Set<Child>): Promi
   return pairs.filter((pair) => pair !== undefined);
 }
 
-/** Runs until the code is compiled, which takes calls, not time: on a busy machine many times as long. Half-warm, more code looks slower than it is. */
-async function warm({ client }: Pair, plan: Plan): Promise<void> {
-  const most = Math.min(WARM_CALLERS, Math.max(...plan.callers));
-  const least = Math.min(...plan.callers);
-  const steps = [
-    ...(most > least ? [{ callers: most, enough: plan.warmCalls }] : []),
-    ...(least < FEW_CALLERS || most === least ? [{ callers: least, enough: plan.warmCalls * (most > least ? LONE_SHARE : 1) }] : []),
-  ];
-  for (const { callers, enough } of steps) {
-    let calls = 0;
-    for (let i = 0; i < WARM_SLICES || (i < MOST_WARM_SLICES && calls < enough); i++) {
-      const ran = await client.ask<RunResult>({ do: 'run', callers, warmMs: 0, sliceMs: plan.warmMs }, plan.warmMs + GRACE_MS);
-      calls += ran.calls;
+/**
+ * Runs until it no longer gets faster. Code is compiled after so many runs of it, and on a busy machine later: a batch of 128 calls runs
+ * its code once where plain calls run theirs 128 times, so neither a time nor a number of calls would be fair.
+ */
+async function warm({ client }: Pair, { callers, warmMs, warmSlices }: Plan): Promise<void> {
+  const most = Math.min(WARM_CALLERS, Math.max(...callers));
+  const least = Math.min(...callers);
+  for (const width of most > least && least < FEW_CALLERS ? [most, least] : [most]) {
+    let best = 0;
+    for (let i = 0, steady = 0; i < warmSlices && steady < STEADY_SLICES; i++) {
+      const { calls } = await client.ask<RunResult>({ do: 'run', callers: width, warmMs: 0, sliceMs: warmMs }, warmMs + GRACE_MS);
+      steady = calls > FASTER * best ? 0 : steady + 1;
+      best = Math.max(best, calls);
     }
   }
 }

@@ -87,7 +87,7 @@ export class Mesh {
    * Everything, for any client built on grpc-js: `new Greeter(target, credentials, mesh.client())`, or spread into your own options.
    *
    * @param own - The client's own options; a service config in it is read, its retry policies become the mesh's.
-   * @param options - `{ callerStacks: false }`: unary calls don't keep where they were made.
+   * @param options - Whether unary calls keep where they were made.
    * @throws ConfigError naming the option that makes no sense.
    */
   client(own: ClientOptions = {}, options: MeshClientOptions = {}): ClientOptions {
@@ -95,8 +95,8 @@ export class Mesh {
   }
 
   /** What no interceptor can bring (balancing, batches): the options to use with {@link interceptors}. */
-  options(own: ClientOptions = {}): ClientOptions {
-    return this.#parts.clients.options(own);
+  options(own: ClientOptions = {}, options: MeshClientOptions = {}): ClientOptions {
+    return this.#parts.clients.options(own, options);
   }
 
   /** The stack as interceptors: `new Greeter(target, credentials, { ...mesh.options(), interceptors: mesh.interceptors() })`. */

@@ -20,10 +20,10 @@ const secured = new Greeter(target, credentials.createInsecure(), mesh.client({ 
 // #endregion
 clients.push(secured);
 
-// #region quiet
-const quiet = new Greeter(target, credentials.createInsecure(), mesh.client({}, { callerStacks: false }));
+// #region stacks
+const stacks = new Greeter(target, credentials.createInsecure(), mesh.client({}, { callerStacks: true }));
 // #endregion
-clients.push(quiet);
+clients.push(stacks);
 
 // #region interceptors
 const listed = new Greeter(target, credentials.createInsecure(), {

@@ -22,6 +22,7 @@ import {
 import { Code, type InmeshCallOptions, type MethodKind } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { refusal, UsageError } from '../errors.ts';
+import type { CallerStacks } from './caller-stacks.ts';
 import type {
   AuthContext,
   ByteChannel,
@@ -36,7 +37,6 @@ import type {
 } from './client-call.ts';
 import { fromGrpcDeadline, kindOf, toGrpcDeadline } from './door.ts';
 import { attemptOf } from './lb-policy.ts';
-import { canBeQuiet, quietly } from './quiet-unary.ts';
 import { localStatus, RefusedCall } from './refuse.ts';
 import { ScopedListener } from './scope.ts';
 
@@ -182,17 +182,16 @@ class DescribedChannel implements ChannelInterface {
 /**
  * Tells a channel of ours what it is calling. Goes into a client as `callInvocationTransformer`, after the user's own.
  *
- * @param callerStacks - False: unary calls are made without the stack of who made them.
+ * @param stacks - How its calls are made. Default: as grpc-js does. Not heeded beside a transformer of the user's, who may hold on to the call.
  */
-export function describeCalls(own?: CallInvocationTransformer, callerStacks = true): CallInvocationTransformer {
-  const quiet = !callerStacks && own === undefined && canBeQuiet(); // to the emitter of the user's own, something may be tied
+export function describeCalls(own?: CallInvocationTransformer, stacks?: CallerStacks): CallInvocationTransformer {
   return (given) => {
     const call = own === undefined ? given : own(given);
     if (!(call.channel instanceof MeshChannel)) return call;
     const { path, requestStream, responseStream } = call.methodDefinition;
     const options: CallOptions = call.callOptions;
     const described = { ...call, channel: call.channel.describe(path, kindOf(requestStream, responseStream), options.inmesh) };
-    return quiet ? quietly(described) : described;
+    return own === undefined && stacks !== undefined ? stacks.of(described) : described;
   };
 }
 

@@ -12,6 +12,7 @@ import { ConfigError, UsageError } from '../errors.ts';
 import { checkedNumber, checkedObject } from '../input/checks.ts';
 import { nearest } from '../input/nearest.ts';
 import { show } from '../input/show.ts';
+import type { CallerStacksMode } from './caller-stacks.ts';
 import type { MeshChannel } from './channel-door.ts';
 import type { MethodDefinition } from './client-call.ts';
 import { callWithCallback, callWithPromise, type WrappedMethod } from './client-door-call.ts';
@@ -45,17 +46,15 @@ export function resolveWrapOptions(options: unknown): WrapSettings {
     const hint = meant === undefined ? '' : `; did you mean '${meant}'?`;
     throw new ConfigError('options.interceptors', `expected 'none' or a list of interceptors, got ${show(interceptors)}${hint}`);
   }
-  return { interceptors: isList ? interceptors : [], callerStacks: checkedStacks(callerStacks) };
-}
-
-/** Whether the calls of a client with these options make stacks. @throws ConfigError when an option is none. */
-export function resolveClientOptions(options: unknown): boolean {
-  return checkedStacks(checkedObject(options, ['callerStacks'], 'options').callerStacks ?? true);
-}
-
-function checkedStacks(callerStacks: unknown): boolean {
   if (typeof callerStacks !== 'boolean') throw new ConfigError('options.callerStacks', `expected true or false, got ${show(callerStacks)}`);
-  return callerStacks;
+  return { interceptors: isList ? interceptors : [], callerStacks };
+}
+
+/** How the calls of a client with these options are made. @throws ConfigError when an option is none. */
+export function resolveClientOptions(options: unknown): CallerStacksMode {
+  const { callerStacks = 'auto' } = checkedObject(options, ['callerStacks'], 'options');
+  if (callerStacks === 'auto' || typeof callerStacks === 'boolean') return callerStacks;
+  throw new ConfigError('options.callerStacks', `expected "auto", true or false, got ${show(callerStacks)}`);
 }
 
 /**

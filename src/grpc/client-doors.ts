@@ -25,6 +25,7 @@ import type { PolicyTable, ServiceConfigPolicy } from '../policy/resolve.ts';
 import { importServiceConfig } from '../policy/service-config.ts';
 import type { Random } from '../random.ts';
 import type { ResetBudget } from '../resets/reset-budget.ts';
+import { CallerStacks } from './caller-stacks.ts';
 import { type ChannelStack, createRawChannel, describeCalls, MeshChannel, RawChannel } from './channel-door.ts';
 import { beforeClose, FACTORY, notOurs, receiveLimit, TRANSFORMER, withoutOurs } from './channel-parts.ts';
 import type { ClientInterceptor, Door } from './client-call.ts';
@@ -131,7 +132,7 @@ export class ClientDoors {
       this.#ours.set(channel, own);
       return channel;
     };
-    const transformer = describeCalls(own.callInvocationTransformer, resolveClientOptions(options));
+    const transformer = describeCalls(own.callInvocationTransformer, new CallerStacks(resolveClientOptions(options)));
     return { ...own, [FACTORY]: factory, [TRANSFORMER]: transformer, [`grpc.${FACTORY}`]: factory, [`grpc.${TRANSFORMER}`]: transformer };
   }
 
@@ -154,7 +155,8 @@ export class ClientDoors {
     return wrapClient(client, channel, settings);
   }
 
-  options(own: ClientOptions): ClientOptions {
+  options(own: ClientOptions, options: MeshClientOptions): ClientOptions {
+    const stacks = new CallerStacks(resolveClientOptions(options));
     const factory: NonNullable<ClientOptions['channelFactoryOverride']> = (target, credentials, options) => {
       const made = this.#make(target, credentials, options, 'interceptors');
       this.#keep(made);
@@ -162,7 +164,7 @@ export class ClientDoors {
       this.#redirect(made.channel);
       return made.channel;
     };
-    return { ...own, [FACTORY]: factory, [TRANSFORMER]: this.#showDoor(own.callInvocationTransformer) };
+    return { ...own, [FACTORY]: factory, [TRANSFORMER]: this.#showDoor(own.callInvocationTransformer, stacks) };
   }
 
   interceptors(): Interceptor[] {
@@ -273,7 +275,7 @@ export class ClientDoors {
   }
 
   /** Tells our interceptors about their channel, and that a call replaced them. */
-  #showDoor(own: CallInvocationTransformer | undefined): CallInvocationTransformer {
+  #showDoor(own: CallInvocationTransformer | undefined, stacks: CallerStacks): CallInvocationTransformer {
     return (given) => {
       const call = own === undefined ? given : own(given);
       const { interceptors, interceptor_providers } = call.callOptions;
@@ -287,7 +289,9 @@ export class ClientDoors {
       const door = this.#byChannel.get(call.channel);
       // A list of the call's own may hold ours above others: nothing is known of what stands below, so no batches.
       const shown = replaced && door !== undefined ? { ...door, channel: undefined } : door;
-      return shown === undefined ? call : { ...call, callOptions: { ...call.callOptions, [DOOR]: shown } };
+      if (shown === undefined) return call;
+      const told = { ...call, callOptions: { ...call.callOptions, [DOOR]: shown } };
+      return own === undefined ? stacks.of(told) : told;
     };
   }
 }

@@ -1,4 +1,4 @@
-/** Door 2 without the stack of who made a call. Everything else is as the contract has it (test/contract). */
+/** Whether an unmodified client keeps where its calls are made. Everything else is as the contract has it (test/contract). */
 import { spawnSync } from 'node:child_process';
 import {
   type CallInvocationTransformer,
@@ -12,6 +12,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { CallerStacks } from '../../src/grpc/caller-stacks.ts';
 import { createMesh, type Mesh } from '../../src/mesh.ts';
 import { FROM_SOURCE } from '../support/from-source.ts';
 import { type EchoStub, echoDefinition, type Handlers, type Message, serve } from '../support/loopback.ts';
@@ -19,9 +20,10 @@ import { type EchoStub, echoDefinition, type Handlers, type Message, serve } fro
 const Echo = makeGenericClientConstructor(echoDefinition, 'Echo');
 const insecure = ChannelCredentials.createInsecure();
 const limit = Error.stackTraceLimit;
+type Invocation = Parameters<CallInvocationTransformer>[0];
 
 /** A client that ends with its test. */
-function quiet(mesh: Mesh, address: string, own: ClientOptions = {}, callerStacks = false): EchoStub {
+function quiet(mesh: Mesh, address: string, own: ClientOptions = {}, callerStacks: boolean | 'auto' = false): EchoStub {
   const stub = new Echo(address, insecure, mesh.client(own, { callerStacks })) as unknown as EchoStub;
   onTestFinished(() => stub.close());
   return stub;
@@ -55,7 +57,7 @@ describe('mesh.client(own, { callerStacks: false })', () => {
     await mesh.close();
   });
 
-  test('an error says nothing of where the call was made; with callerStacks, and by default, it does', async () => {
+  test('an error says nothing of where the call was made; with callerStacks it does', async () => {
     await using running = await serve({ handlers: refusing });
     const mesh = createMesh();
     const stacks: string[] = [];
@@ -66,10 +68,7 @@ describe('mesh.client(own, { callerStacks: false })', () => {
     }
     const [without = '', withOne = ''] = stacks.map((stack) => stack.split('\nfor call at\n')[1]);
     expect(without).toBe('no stack trace available');
-    expect(withOne).toContain('quiet.test.ts');
-    const plain = new Echo(running.address, insecure, mesh.client()) as unknown as EchoStub;
-    expect((await say(plain, 'bad')).error?.stack).toContain('quiet.test.ts');
-    plain.close();
+    expect(withOne).toContain('caller-stacks.test.ts');
     await mesh.close();
   });
 
@@ -127,24 +126,74 @@ describe('mesh.client(own, { callerStacks: false })', () => {
       given.push(stub.say({ text: 'bad' }, new Metadata(), {}, resolve));
     });
     expect(given[0]).toBe(given[1]);
-    expect(error?.stack).toContain('quiet.test.ts');
+    expect(error?.stack).toContain('caller-stacks.test.ts');
     await mesh.close();
   });
 
-  test('where the limit can not be set (--frozen-intrinsics) it does nothing', () => {
-    const program = `import { canBeQuiet } from './src/grpc/quiet-unary.ts'; console.log(canBeQuiet());`;
+  test('read first, metadata leaves the limit alone: nothing would put it back', () => {
+    const given = { metadata: new Metadata(), methodDefinition: echoDefinition.say, callback: () => {} };
+    const quietly = (): Invocation => new CallerStacks(false).of(given as unknown as Invocation);
+    let made = quietly();
+    expect(made.metadata).toBe(given.metadata);
+    (made.call as ClientUnaryCall).call = {} as NonNullable<ClientUnaryCall['call']>;
+    expect(Error.stackTraceLimit).toBe(limit);
+    made = quietly();
+    (made.call as ClientUnaryCall).call = {} as NonNullable<ClientUnaryCall['call']>;
+    expect(Error.stackTraceLimit).toBe(0);
+    expect(made.metadata).toBe(given.metadata);
+    expect(Error.stackTraceLimit).toBe(limit);
+  });
+
+  test('where the limit can not be set (--frozen-intrinsics) calls are as ever', () => {
+    const program = `import { CallerStacks } from './src/grpc/caller-stacks.ts';
+      const given = { methodDefinition: {}, callback() {} };
+      console.log(new CallerStacks(false).of(given) === given);`;
     const ran = (...flags: string[]): string =>
       spawnSync(process.execPath, ['--no-warnings', ...flags, '--import', FROM_SOURCE, '--input-type=module', '-e', program], {
         encoding: 'utf8',
       }).stdout.trim();
-    expect([ran(), ran('--frozen-intrinsics')]).toEqual(['true', 'false']);
+    expect([ran(), ran('--frozen-intrinsics')]).toEqual(['false', 'true']);
   });
 
   test('options that are none are refused', () => {
     const mesh = createMesh();
-    expect(() => mesh.client({}, { callerStack: false } as never)).toThrow(
-      /options\.callerStack: .*did you mean callerStacks|unknown key "callerStack"/,
-    );
-    expect(() => mesh.client({}, { callerStacks: 0 as never })).toThrow('options.callerStacks: expected true or false, got 0');
+    expect(() => mesh.client({}, { callerStack: false } as never)).toThrow(/callerStack.*did you mean.*callerStacks/);
+    expect(() => mesh.options({}, { callerStacks: 0 as never })).toThrow('options.callerStacks: expected "auto", true or false, got 0');
+  });
+});
+
+describe("callerStacks: 'auto', the default", () => {
+  test.each(['client', 'options'] as const)(
+    'mesh.%s(): a method whose last thousand calls went well is quiet, and after a failure it is not',
+    async (door) => {
+      await using running = await serve({ handlers: refusing });
+      const mesh = createMesh();
+      const own = door === 'client' ? mesh.client() : { ...mesh.options(), interceptors: mesh.interceptors() };
+      const stub = new Echo(running.address, insecure, own) as unknown as EchoStub;
+      onTestFinished(() => stub.close());
+      const named = async (): Promise<boolean> => (await say(stub, 'bad')).error?.stack?.includes('caller-stacks.test.ts') === true;
+      const well = async (calls: number): Promise<void> => {
+        const results = await Promise.all(Array.from({ length: calls }, () => say(stub, 'a')));
+        expect(results.every(({ error }) => error === null)).toBe(true);
+      };
+      expect(await named()).toBe(true);
+      await well(999);
+      expect(await named()).toBe(true);
+      await well(1000);
+      expect(await named()).toBe(false);
+      expect(await named()).toBe(true);
+      expect(Error.stackTraceLimit).toBe(limit);
+      await mesh.close();
+    },
+  );
+
+  test('one method says nothing of another', async () => {
+    await using running = await serve({ handlers: { tell: (_call, answer) => answer({ code: 5, details: 'no' }) } });
+    const mesh = createMesh();
+    const stub = quiet(mesh, running.address, {}, 'auto');
+    await Promise.all(Array.from({ length: 1000 }, () => say(stub, 'a')));
+    const error = await new Promise<ServiceError | null>((resolve) => void stub.tell({ text: 'a' }, new Metadata(), {}, resolve));
+    expect(error?.stack).toContain('caller-stacks.test.ts');
+    await mesh.close();
   });
 });
