@@ -18,10 +18,12 @@ export const VARIANT_NAMES = [
   'default-both',
   'coalesce-interceptors',
   'coalesce-channel',
+  'coalesce-stacks',
   'coalesce-wrap',
   'coalesce-typed',
   'tunnel-interceptors',
   'tunnel-channel',
+  'tunnel-stacks',
   'tunnel-wrap',
   'tunnel-typed',
   'bare-three',
@@ -75,6 +77,12 @@ async function meshClient(door: Door, carrier: Carrier): Promise<ClientSetup> {
   const mesh = await meshOf(carrier);
   const options = door === 'channel' ? mesh.client() : { ...mesh.options(), interceptors: mesh.interceptors() };
   return { options, counts: countsOf(mesh) };
+}
+
+/** A client at door 2 that keeps where each call was made, as grpc-js does. */
+async function stackedClient(carrier: Carrier): Promise<ClientSetup> {
+  const mesh = await meshOf(carrier);
+  return { options: mesh.client({}, { callerStacks: true }), counts: countsOf(mesh) };
 }
 
 /** A client of `createMesh()` at door 3. */
@@ -135,6 +143,11 @@ export const VARIANTS: Readonly<Record<VariantName, Variant>> = {
     client: () => meshClient('channel', 'envelope'),
     server: () => meshServer(),
   },
+  'coalesce-stacks': {
+    about: 'envelopes at door 2 with callerStacks, MeshServer',
+    client: () => stackedClient('envelope'),
+    server: () => meshServer(),
+  },
   'coalesce-wrap': { about: 'envelopes at door 3, MeshServer', client: () => wrappedClient('envelope'), server: () => meshServer() },
   'coalesce-typed': {
     about: 'envelopes through mesh.typed(), MeshServer',
@@ -147,6 +160,11 @@ export const VARIANTS: Readonly<Record<VariantName, Variant>> = {
     server: () => meshServer(),
   },
   'tunnel-channel': { about: 'tunnels at door 2, MeshServer', client: () => meshClient('channel', 'tunnel'), server: () => meshServer() },
+  'tunnel-stacks': {
+    about: 'tunnels at door 2 with callerStacks, MeshServer',
+    client: () => stackedClient('tunnel'),
+    server: () => meshServer(),
+  },
   'tunnel-wrap': { about: 'tunnels at door 3, MeshServer', client: () => wrappedClient('tunnel'), server: () => meshServer() },
   'tunnel-typed': { about: 'tunnels through mesh.typed(), MeshServer', client: () => typedClient('tunnel'), server: () => meshServer() },
   'bare-three': {

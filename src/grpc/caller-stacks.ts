@@ -45,7 +45,8 @@ export class CallerStacks {
     if (method === undefined) return given;
     const told: typeof callback = (error, value) => {
       method.calm = error === null ? method.calm + 1 : 0;
-      callback(error, value);
+      if (error === null) callback(null, value);
+      else callback(error); // with as many arguments as grpc-js gives
     };
     return method.calm < CALM ? { ...given, callback: told } : new QuietInvocation(given, told);
   }

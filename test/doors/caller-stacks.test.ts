@@ -187,6 +187,16 @@ describe("callerStacks: 'auto', the default", () => {
     },
   );
 
+  test('a callback gets as many arguments as of grpc-js', async () => {
+    await using running = await serve({ handlers: refusing });
+    const mesh = createMesh();
+    const stub = quiet(mesh, running.address, {}, 'auto');
+    const given = (text: string): Promise<number> =>
+      new Promise((resolve) => void stub.say({ text }, new Metadata(), {}, (...args) => resolve(args.length)));
+    expect([await given('a'), await given('bad')]).toEqual([2, 1]);
+    await mesh.close();
+  });
+
   test('one method says nothing of another', async () => {
     await using running = await serve({ handlers: { tell: (_call, answer) => answer({ code: 5, details: 'no' }) } });
     const mesh = createMesh();
