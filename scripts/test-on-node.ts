@@ -46,9 +46,7 @@ console.log(`unit tests on Node ${version}`);
 // Children of tests find the same Node first on their path.
 const path = [dirname(binary), join(ROOT, 'node_modules/.bin'), process.env['PATH'] ?? ''].join(delimiter);
 const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
-// Laws and the oracle are long, and what they are about is our arithmetic, not Node's: they run on the other version.
-const slow = ['--exclude', 'test/laws/**', '--exclude', 'test/oracle/**'];
-const result = spawnSync(binary, [vitest, 'run', '--project', 'engines', '--project', 'unit', ...slow, ...rest], {
+const result = spawnSync(binary, [vitest, 'run', '--project', 'engines', '--project', 'unit', ...rest], {
   cwd: ROOT,
   env: { ...process.env, PATH: path },
   stdio: 'inherit',
