@@ -263,17 +263,15 @@ describe('spans, client and server', () => {
   test.each(rows)('$mode: $what', async ({ mode, lines, door = 'channel', policy = {}, say, act }) => {
     if (mode === 'dup') vi.stubEnv('OTEL_SEMCONV_STABILITY_OPT_IN', 'http,rpc/dup');
     const telemetry = mode === 'dup' ? {} : { names: mode };
-    const serving = createMesh({ telemetry });
-    const server = new MeshServer({ mesh: serving });
+    const server = new MeshServer({ mesh: createMesh({ telemetry }) });
     await using running = await serve({ server, handlers: say === undefined ? {} : { say: say() } });
     const mesh = createMesh({ ...policy, telemetry });
     using client = new EchoClient({ address: running.address, mesh, door });
     const { coalesce } = policy;
     const tunnels = typeof coalesce === 'object' && coalesce.carrier === 'tunnel' ? 1 : 0;
-    do await client.burst(['learn', 'learn']);
+    // Sent once: on a busy machine the first connection takes longer than a hedge waits, and the losers would be traced.
+    do await client.burst(['learn', 'learn'], { inmesh: { retry: false } });
     while (mesh.stats().coalesce.tunnels.open < tunnels);
-    // On a busy machine what was learned with was hedged: a loser is served for a while.
-    await expect.poll(() => serving.stats().server.active, { timeout: 5_000 }).toBe(0);
     const traces = startTraces(); // no SDK until here: what is seen is what comes now
     await act(client);
     await expect.poll(() => spanTree(traces.spans())).toEqual(lines);
