@@ -18,6 +18,9 @@ const programs = [
 /** Faults between processes take their time: a run of their own, `npm run faults` and `npm run faults:coalescing`. */
 const faults = ['test/e2e/coalescing/**/*.test.ts', 'test/e2e/faults/**/*.test.ts'];
 
+/** Not on every version of Node (`scripts/test-on-node.ts`). */
+const laws = process.env['INMESH_WITHOUT_LAWS'] === undefined ? [] : within('laws', 'oracle');
+
 export default defineConfig({
   test: {
     sequence: { shuffle: true },
@@ -30,7 +33,7 @@ export default defineConfig({
           name: 'unit',
           maxWorkers: 3,
           include: ['test/**/*.test.ts'],
-          exclude: [...engines, ...system, ...programs],
+          exclude: [...engines, ...system, ...programs, ...laws],
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
@@ -42,7 +45,7 @@ export default defineConfig({
           maxWorkers: 3,
           isolate: false,
           include: engines,
-          exclude: programs,
+          exclude: [...programs, ...laws],
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },

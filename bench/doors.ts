@@ -46,7 +46,7 @@ export function defaultChannel(lower: ChannelInterface, policy: Policy = {}): Cl
 
 /** Door 2 without the stack of who made a call. */
 export function quiet(options: ClientOptions): ClientOptions {
-  return { ...options, callInvocationTransformer: describeCalls(undefined, new CallerStacks(false)) };
+  return { ...options, callInvocationTransformer: describeCalls(undefined, new CallerStacks({ callerStacks: false })) };
 }
 
 /** Door 3 of a client that was made at door 2. */

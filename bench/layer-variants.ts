@@ -58,7 +58,8 @@ const bare = async (): Promise<ClientRecipe> => ({ options: { channelOverride: f
 async function defaultInterceptors(): Promise<ClientRecipe> {
   const { createMesh } = await import('../src/index.ts');
   const mesh = createMesh();
-  return { options: { ...mesh.options(), channelOverride: fakeChannel(), interceptors: mesh.interceptors() } };
+  // With the stacks that bare makes, or what is saved there would hide what we cost.
+  return { options: { ...mesh.options({}, { callerStacks: true }), channelOverride: fakeChannel(), interceptors: mesh.interceptors() } };
 }
 
 /** Door 3 with the client stack of `createMesh()`. */

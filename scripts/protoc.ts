@@ -24,6 +24,18 @@ export function findProtoc(): Protoc | undefined {
 }
 
 if (import.meta.main && findProtoc() === undefined) {
-  const { ok, output } = run('python3', ['-m', 'pip', 'install', '--quiet', '--target', FOLDER, 'grpcio-tools']);
+  const { ok, output } = run('python3', [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--timeout',
+    '15',
+    '--retries',
+    '1',
+    '--target',
+    FOLDER,
+    'grpcio-tools',
+  ]);
   if (!ok) console.log(`protoc can't be had: ${output.trim().split('\n').at(-1)}`);
 }

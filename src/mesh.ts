@@ -86,9 +86,7 @@ export class Mesh {
   /**
    * Everything, for any client built on grpc-js: `new Greeter(target, credentials, mesh.client())`, or spread into your own options.
    *
-   * @param own - The client's own options; a service config in it is read, its retry policies become the mesh's.
-   * @param options - Whether unary calls keep where they were made.
-   * @throws ConfigError naming the option that makes no sense.
+   * @param own - The client's own options; a service config in it is read, its retry policies become the mesh's. @throws ConfigError on a bad option.
    */
   client(own: ClientOptions = {}, options: MeshClientOptions = {}): ClientOptions {
     return this.#parts.clients.client(own, options);

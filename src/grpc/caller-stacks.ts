@@ -1,6 +1,6 @@
 /**
  * Unary calls of grpc-js's own client without the `Error` with a stack that it makes at each of them, to say in an error where the call was
- * made: the dearest part of its surface, a third of the client's CPU where calls go in batches.
+ * made: the dearest part of its surface (`channel-quiet` in `npm run bench -- layers`).
  *
  * By default a method goes without once it is calm: its last thousand calls have all ended well. So a method that fails says where, but
  * for the first failure after a long time, and every method does while a program begins.
@@ -13,10 +13,11 @@
 import { EventEmitter } from 'node:events';
 import type { CallInvocationTransformer, ClientUnaryCall } from '@grpc/grpc-js';
 import { Code } from '../call.ts';
+import { ConfigError } from '../errors.ts';
+import { checkedObject } from '../input/checks.ts';
+import { show } from '../input/show.ts';
 import type { AuthContext } from './client-call.ts';
-
-/** `true`: at every call; `false`: never; `'auto'`: but for methods whose last thousand calls have all ended well. */
-export type CallerStacksMode = boolean | 'auto';
+import type { MeshClientOptions } from './client-door-types.ts';
 
 type Invocation = Parameters<CallInvocationTransformer>[0];
 type Lower = NonNullable<ClientUnaryCall['call']>;
@@ -28,12 +29,15 @@ const MAX_METHODS = 10_000;
 
 /** How the calls of one client are made. */
 export class CallerStacks {
-  readonly #mode: CallerStacksMode;
+  readonly #mode: boolean | 'auto';
   readonly #methods = new Map<string, Method>();
 
-  /** What this process can't do is left: with `--frozen-intrinsics` the limit of stacks can not be set. */
-  constructor(mode: CallerStacksMode) {
-    this.#mode = canBeQuiet() ? mode : true;
+  /** What this process can't do is left: with `--frozen-intrinsics` the limit of stacks can not be set. @throws ConfigError when an option is none. */
+  constructor(options: MeshClientOptions) {
+    const { callerStacks = 'auto' } = checkedObject(options, ['callerStacks'], 'options');
+    if (callerStacks !== 'auto' && typeof callerStacks !== 'boolean')
+      throw new ConfigError('options.callerStacks', `expected "auto", true or false, got ${show(callerStacks)}`);
+    this.#mode = canBeQuiet() ? callerStacks : true;
   }
 
   /** The same call, made with a stack or without. */

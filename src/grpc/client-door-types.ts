@@ -8,8 +8,7 @@ import type { CallOptions, Client, ClientUnaryCall, Interceptor, Metadata } from
 /** What `mesh.client()` and `mesh.options()` may be told besides the client's own options. */
 export interface MeshClientOptions {
   /**
-   * Whether unary calls keep where they were made, for the stack of an error; grpc-js does so at every call, for more than most of the rest of its
-   * client takes. `false`: never; the stack then ends with "no stack trace available". `'auto'`: not while a method's last 1,000 calls have all
+   * Whether unary calls keep where they were made, for the stack of an error, as grpc-js does at every call. `true`: always. `false`: never; the stack then ends with "no stack trace available". `'auto'`: not while a method's last 1,000 calls have all
    * ended well. Beside a `callInvocationTransformer` of the client's it is always `true`.
    *
    * @defaultValue 'auto'

@@ -12,7 +12,6 @@ import { ConfigError, UsageError } from '../errors.ts';
 import { checkedNumber, checkedObject } from '../input/checks.ts';
 import { nearest } from '../input/nearest.ts';
 import { show } from '../input/show.ts';
-import type { CallerStacksMode } from './caller-stacks.ts';
 import type { MeshChannel } from './channel-door.ts';
 import type { MethodDefinition } from './client-call.ts';
 import { callWithCallback, callWithPromise, type WrappedMethod } from './client-door-call.ts';
@@ -48,13 +47,6 @@ export function resolveWrapOptions(options: unknown): WrapSettings {
   }
   if (typeof callerStacks !== 'boolean') throw new ConfigError('options.callerStacks', `expected true or false, got ${show(callerStacks)}`);
   return { interceptors: isList ? interceptors : [], callerStacks };
-}
-
-/** How the calls of a client with these options are made. @throws ConfigError when an option is none. */
-export function resolveClientOptions(options: unknown): CallerStacksMode {
-  const { callerStacks = 'auto' } = checkedObject(options, ['callerStacks'], 'options');
-  if (callerStacks === 'auto' || typeof callerStacks === 'boolean') return callerStacks;
-  throw new ConfigError('options.callerStacks', `expected "auto", true or false, got ${show(callerStacks)}`);
 }
 
 /**

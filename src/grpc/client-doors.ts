@@ -29,7 +29,7 @@ import { CallerStacks } from './caller-stacks.ts';
 import { type ChannelStack, createRawChannel, describeCalls, MeshChannel, RawChannel } from './channel-door.ts';
 import { beforeClose, FACTORY, notOurs, receiveLimit, TRANSFORMER, withoutOurs } from './channel-parts.ts';
 import type { ClientInterceptor, Door } from './client-call.ts';
-import { resolveClientOptions, resolveWrapOptions, wrapClient } from './client-door.ts';
+import { resolveWrapOptions, wrapClient } from './client-door.ts';
 import type { MeshClientOptions, WrapOptions, WrappedClient } from './client-door-types.ts';
 import { type ClusterTarget, redirectable, type Ways, waysOf } from './cluster-ways.ts';
 import { type EndpointStats, endpointStats } from './endpoint-stats.ts';
@@ -132,7 +132,7 @@ export class ClientDoors {
       this.#ours.set(channel, own);
       return channel;
     };
-    const transformer = describeCalls(own.callInvocationTransformer, new CallerStacks(resolveClientOptions(options)));
+    const transformer = describeCalls(own.callInvocationTransformer, new CallerStacks(options));
     return { ...own, [FACTORY]: factory, [TRANSFORMER]: transformer, [`grpc.${FACTORY}`]: factory, [`grpc.${TRANSFORMER}`]: transformer };
   }
 
@@ -156,7 +156,7 @@ export class ClientDoors {
   }
 
   options(own: ClientOptions, options: MeshClientOptions): ClientOptions {
-    const stacks = new CallerStacks(resolveClientOptions(options));
+    const stacks = new CallerStacks(options);
     const factory: NonNullable<ClientOptions['channelFactoryOverride']> = (target, credentials, options) => {
       const made = this.#make(target, credentials, options, 'interceptors');
       this.#keep(made);

@@ -1,5 +1,5 @@
 /**
- * What people are told of the policy that is in force, the same on the page and in a terminal.
+ * What people are told in a terminal of the policy that is in force. The page has its own words: it imports nothing.
  *
  * @packageDocumentation
  */

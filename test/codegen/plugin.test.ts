@@ -15,7 +15,7 @@ import * as none from './gen/none/shop/v1/shop_inmesh.ts';
 import * as loader from './gen/proto-loader/shop/v1/shop_inmesh.ts';
 import * as tsProto from './gen/ts-proto/shop/v1/shop_inmesh.ts';
 import { generate } from './generate.ts';
-import { compile, run } from './request.ts';
+import { compile, run, WRONG_OPTION } from './request.ts';
 
 const HERE = import.meta.dirname;
 const ROOT = join(HERE, '../..');
@@ -82,19 +82,7 @@ describe('protoc-gen-inmesh', () => {
 
   test('a wrong option ends buf with file, line and column, and nothing is written', () => {
     const dir = mkdtempSync(join(folder, 'bad-'));
-    const lines = [
-      'syntax = "proto3";',
-      'package bad.v1;',
-      'import "inmesh/v1/options.proto";',
-      'message A { string x = 1; }',
-      'service S {',
-      '  rpc Get(A) returns (A) {',
-      '    option (inmesh.v1.method_policy) = {hedging_policy: {max_attempts: 1}};',
-      '  }',
-      '}',
-      '',
-    ];
-    writeFileSync(join(dir, 'bad.proto'), lines.join('\n'));
+    writeFileSync(join(dir, 'bad.proto'), WRONG_OPTION);
     const out = join(dir, 'out');
     expect(() => generate(dir, out, alone())).toThrow(/bad\.proto:7:58: .*hedgingPolicy\.maxAttempts: expected an integer >= 2/);
     expect(existsSync(out) ? filesIn(out).size : 0).toBe(0);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findProtoc } from '../../scripts/protoc.ts';
+import { WRONG_OPTION } from './request.ts';
 
 const HERE = import.meta.dirname;
 const ROOT = join(HERE, '../..');
@@ -48,19 +49,7 @@ describe.skipIf(protoc === undefined)('protoc-gen-inmesh under protoc', () => {
   test('a wrong option ends protoc with file, line and column of the option, and nothing is written', () => {
     const protos = join(folder, 'bad');
     mkdirSync(protos);
-    const lines = [
-      'syntax = "proto3";',
-      'package bad.v1;',
-      'import "inmesh/v1/options.proto";',
-      'message A { string x = 1; }',
-      'service S {',
-      '  rpc Get(A) returns (A) {',
-      '    option (inmesh.v1.method_policy) = {hedging_policy: {max_attempts: 1}};',
-      '  }',
-      '}',
-      '',
-    ];
-    writeFileSync(join(protos, 'bad.proto'), lines.join('\n'));
+    writeFileSync(join(protos, 'bad.proto'), WRONG_OPTION);
     expect(() => generate(protos, ['bad.proto'], 'target=ts')).toThrow(
       /bad\.proto:7:5: .*hedgingPolicy\.maxAttempts: expected an integer >= 2/,
     );

@@ -14,6 +14,20 @@ import { scopeVersion } from '../../src/observe/api.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const buf = createRequire(import.meta.url).resolve('@bufbuild/buf/bin/buf');
 
+/** A file with an option in line 7 that is wrong; its value begins at column 58. */
+export const WRONG_OPTION: string = [
+  'syntax = "proto3";',
+  'package bad.v1;',
+  'import "inmesh/v1/options.proto";',
+  'message A { string x = 1; }',
+  'service S {',
+  '  rpc Get(A) returns (A) {',
+  '    option (inmesh.v1.method_policy) = {hedging_policy: {max_attempts: 1}};',
+  '  }',
+  '}',
+  '',
+].join('\n');
+
 /** Files by name, with ours and all that they import, in the order that compilers send them. Throws an error with what buf says. */
 export function compile(protos: Readonly<Record<string, string>>): readonly FileDescriptorProto[] {
   const work = mkdtempSync(join(tmpdir(), 'inmesh-compile-'));

@@ -132,7 +132,7 @@ describe('mesh.client(own, { callerStacks: false })', () => {
 
   test('read first, metadata leaves the limit alone: nothing would put it back', () => {
     const given = { metadata: new Metadata(), methodDefinition: echoDefinition.say, callback: () => {} };
-    const quietly = (): Invocation => new CallerStacks(false).of(given as unknown as Invocation);
+    const quietly = (): Invocation => new CallerStacks({ callerStacks: false }).of(given as unknown as Invocation);
     let made = quietly();
     expect(made.metadata).toBe(given.metadata);
     (made.call as ClientUnaryCall).call = {} as NonNullable<ClientUnaryCall['call']>;
@@ -147,7 +147,7 @@ describe('mesh.client(own, { callerStacks: false })', () => {
   test('where the limit can not be set (--frozen-intrinsics) calls are as ever', () => {
     const program = `import { CallerStacks } from './src/grpc/caller-stacks.ts';
       const given = { methodDefinition: {}, callback() {} };
-      console.log(new CallerStacks(false).of(given) === given);`;
+      console.log(new CallerStacks({ callerStacks: false }).of(given) === given);`;
     const ran = (...flags: string[]): string =>
       spawnSync(process.execPath, ['--no-warnings', ...flags, '--import', FROM_SOURCE, '--input-type=module', '-e', program], {
         encoding: 'utf8',
