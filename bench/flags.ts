@@ -16,7 +16,7 @@ export interface Flags {
   readonly suite: 'calls' | Suite;
   /** Closed-loop callers at a time, one cell each. */
   readonly callers: readonly number[];
-  /** Alternating rounds; each starts its processes anew. */
+  /** Alternating rounds. */
   readonly rounds: number;
   /** Measured time of a cell. */
   readonly sliceMs: number;
@@ -44,7 +44,7 @@ export class FlagError extends Error {
 export const USAGE = `npm run bench -- [layers | telemetry] [flags]
   --callers 1,16,64,256   closed-loop callers at a time
   --rounds 9              alternating rounds (fewer than 9 are shown, not judged)
-  --slice-ms 600          measured time of one cell
+  --slice-ms 2000         measured time of one cell
   --variants NAMES        some of: ${VARIANT_NAMES.join(', ')} (bare and bare-again always run)
   --quick                 3 rounds of short slices, < 90 s
   --json FILE             every figure of every round
@@ -103,9 +103,9 @@ export function parseFlags(argv: readonly string[]): Flags {
     suite,
     callers: [...new Set(callers)],
     rounds: integer('rounds', values.rounds ?? (quick ? '3' : '9'), 1, 99),
-    sliceMs: integer('slice-ms', values['slice-ms'] ?? (quick ? '250' : '600'), 20, 10_000),
+    sliceMs: integer('slice-ms', values['slice-ms'] ?? (quick ? '250' : '2000'), 20, 10_000),
     warmMs: quick ? 400 : 1000,
-    warmSlices: quick ? 4 : 12,
+    warmSlices: quick ? 4 : 20,
     variants: VARIANT_NAMES.filter((name) => name === 'bare' || name === 'bare-again' || chosen.includes(name)),
     limitMs: quick ? 85_000 : 1_800_000,
     quick,

@@ -10,7 +10,7 @@ import { Code, isBusy } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { AMBIGUOUS_KEY, UNPROCESSED_KEY } from '../errors.ts';
 import type { CarrierSpan } from '../observe/carrier-span.ts';
-import type { AttemptContext, AuthContext, CallListener, ClientCall } from './client-call.ts';
+import { type AttemptContext, type AuthContext, type CallListener, type ClientCall, NO_CONTEXT } from './client-call.ts';
 import { type CarriedItem, type Conveyor, guarded, isDropped, stampTimeouts, turnsAway } from './conveyor.ts';
 import { NO_METADATA, SharedMetadata } from './shared-metadata.ts';
 
@@ -75,7 +75,7 @@ export class Carrier implements CallListener, Conveyor {
     this.#endpoint?.started(this.#left, this.#sentMs);
     call.start(metadata, this);
     call.startRead();
-    call.sendMessageWithContext({}, bytes);
+    call.sendMessageWithContext(NO_CONTEXT, bytes);
     call.halfClose();
   }
 

@@ -22,6 +22,7 @@ import {
 import { Code, type InmeshCallOptions, type MethodKind } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { refusal, UsageError } from '../errors.ts';
+import { CallFacts } from './call-facts.ts';
 import type { CallerStacks } from './caller-stacks.ts';
 import type {
   AuthContext,
@@ -237,7 +238,7 @@ class MeshChannelCall implements ClientCall {
     const above = attemptOf(metadata)?.behaviours;
     if (above !== undefined) refuseTwice(above, behaviours);
     const scope = new ScopedListener(listener, false);
-    const info: CallInfo = {
+    const info = new CallFacts({
       method: this.#method,
       kind: this.#kind,
       deadlineMs: fromGrpcDeadline(this.#deadline, clock),
@@ -255,7 +256,7 @@ class MeshChannelCall implements ClientCall {
       stage: -1,
       bottom: this.#bottom,
       scope,
-    };
+    });
     this.#call = (closed() ?? intercept)(info, this.#bottom);
     this.#call.start(metadata, scope);
   }

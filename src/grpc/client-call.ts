@@ -21,6 +21,9 @@ import type { ClusterTarget } from './cluster-ways.ts';
 
 /** Flags and write callback of a message. */
 export type MessageContext = Parameters<ReturnType<NextCall>['sendMessageWithContext']>[0];
+
+/** Of a message that nobody wants to hear about. */
+export const NO_CONTEXT: MessageContext = Object.freeze({});
 /** TLS facts about the peer. */
 export type AuthContext = NonNullable<ReturnType<ReturnType<NextCall>['getAuthContext']>>;
 /** What grpc-js knows of a method at the interceptor door. */
@@ -167,21 +170,31 @@ export type NextClientCall = (info: CallInfo) => ClientCall;
 /** A client behaviour. State lives in the closure that made it. */
 export type ClientInterceptor = (info: CallInfo, next: NextClientCall) => ClientCall;
 
+/** No literal (see call-facts.ts). */
+class AttemptState implements AttemptContext {
+  pin: string | undefined;
+  avoid: ReadonlySet<string> | undefined;
+  counted: boolean;
+  readonly streaming: boolean;
+  picked = '';
+  started = false;
+  over = false;
+  timed: Timed | undefined = undefined;
+  timedOut = false;
+  watch: AttemptWatch | undefined = undefined;
+  behaviours: readonly string[] = NO_BEHAVIOURS;
+
+  constructor({ pin, avoid, counted = false, streaming = false }: AttemptWishes) {
+    this.pin = pin;
+    this.avoid = avoid;
+    this.counted = counted;
+    this.streaming = streaming;
+  }
+}
+
 /** A fresh context for one attempt. */
-export function attemptContext({ pin, avoid, counted = false, streaming = false }: AttemptWishes = NO_WISHES): AttemptContext {
-  return {
-    pin,
-    avoid,
-    counted,
-    streaming,
-    picked: '',
-    started: false,
-    over: false,
-    timed: undefined,
-    timedOut: false,
-    watch: undefined,
-    behaviours: NO_BEHAVIOURS,
-  };
+export function attemptContext(wishes: AttemptWishes = NO_WISHES): AttemptContext {
+  return new AttemptState(wishes);
 }
 
 /** What an attempt may want from the start. */

@@ -18,8 +18,9 @@ import {
   type StatusObject,
 } from '@grpc/grpc-js';
 import { Code } from '../call.ts';
+import { CallFacts } from './call-facts.ts';
 import type { MeshChannel } from './channel-door.ts';
-import type { AuthContext, CallInfo, CallListener, ClientCall, MethodDefinition } from './client-call.ts';
+import { type AuthContext, type CallListener, type ClientCall, type MethodDefinition, NO_CONTEXT } from './client-call.ts';
 import { messageOf, SerializingCall } from './client-door-list.ts';
 import { callerStack, serviceError } from './service-error.ts';
 import { appMetadata } from './shared-metadata.ts';
@@ -77,7 +78,7 @@ abstract class DirectCall extends AsyncResource implements CallListener {
   #enter(request: unknown, metadata: Metadata | undefined, options: CallOptions, deadlineMs: number): void {
     const { definition, channel } = this.#method;
     const { host, credentials, parent, propagate_flags, inmesh } = options;
-    const info: CallInfo = {
+    const info = new CallFacts({
       method: definition.path,
       kind: 'unary',
       deadlineMs,
@@ -95,7 +96,7 @@ abstract class DirectCall extends AsyncResource implements CallListener {
       stage: -1,
       bottom: channel.bottom,
       scope: this,
-    };
+    });
     const call = channel.enter(info);
     this.#call = call;
     call.start(metadata ?? new Metadata(), this);
@@ -107,7 +108,7 @@ abstract class DirectCall extends AsyncResource implements CallListener {
       call.cancelWithStatus(Code.INTERNAL, `Request message serialization failure: ${messageOf(error)}`);
       return;
     }
-    call.sendMessageWithContext({}, bytes);
+    call.sendMessageWithContext(NO_CONTEXT, bytes);
     call.halfClose();
   }
 

@@ -6,7 +6,14 @@
 import { type Interceptor, Metadata, type NextCall, type StatusObject } from '@grpc/grpc-js';
 import { Code } from '../call.ts';
 import type { MeshChannel } from './channel-door.ts';
-import type { AuthContext, CallListener, ClientCall, MessageContext, MethodDefinition } from './client-call.ts';
+import {
+  type AuthContext,
+  type CallListener,
+  type ClientCall,
+  type MessageContext,
+  type MethodDefinition,
+  NO_CONTEXT,
+} from './client-call.ts';
 
 type InterceptingCallInterface = ReturnType<NextCall>;
 
@@ -41,7 +48,7 @@ export class SerializingCall implements InterceptingCallInterface, CallListener 
     this.#lower.startRead();
   }
   sendMessage(message: unknown): void {
-    this.sendMessageWithContext({}, message);
+    this.sendMessageWithContext(NO_CONTEXT, message);
   }
   sendMessageWithContext(context: MessageContext, message: unknown): void {
     let bytes: Buffer;

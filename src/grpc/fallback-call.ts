@@ -10,7 +10,7 @@ import { isLate } from '../deadline/arithmetic.ts';
 import type { DeadlineHandle, DeadlineQueue } from '../deadline/deadline-queue.ts';
 import { REASON_KEY } from '../errors.ts';
 import type { FallbackFunction, FallbackRules } from '../fallback/options.ts';
-import type { CallInfo, CallListener, ClientCall, NextClientCall } from './client-call.ts';
+import { type CallInfo, type CallListener, type ClientCall, type NextClientCall, NO_CONTEXT } from './client-call.ts';
 import { bytesOf, type MethodCodecs } from './codecs.ts';
 import { HeldAnswerCall } from './held-answer.ts';
 import { endSoon, plainStatus } from './refuse.ts';
@@ -116,7 +116,7 @@ export class FallbackCall extends HeldAnswerCall {
     this.#other = other;
     other.start(this.#metadata ?? new Metadata(), new OtherListener(this));
     other.startRead();
-    other.sendMessageWithContext({}, request);
+    other.sendMessageWithContext(NO_CONTEXT, request);
     other.halfClose();
   }
 

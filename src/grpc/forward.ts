@@ -25,7 +25,7 @@ import { ConfigError } from '../errors.ts';
 import { checkedNumber, checkedObject } from '../input/checks.ts';
 import { nearest } from '../input/nearest.ts';
 import { show } from '../input/show.ts';
-import type { CallListener, ClientCall } from './client-call.ts';
+import { type CallListener, type ClientCall, NO_CONTEXT } from './client-call.ts';
 import { endToEnd, isEmpty } from './forward-metadata.ts';
 
 /** Where calls are handed on to. */
@@ -161,7 +161,7 @@ class ForwardedCall implements CallListener {
     });
     onward.start(endToEnd(this.#call.metadata), this);
     onward.startRead();
-    onward.sendMessageWithContext({}, this.#call.request);
+    onward.sendMessageWithContext(NO_CONTEXT, this.#call.request);
     onward.halfClose();
   }
 

@@ -11,6 +11,7 @@ import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { systemClock } from '../clock.ts';
 import { refusal, UsageError } from '../errors.ts';
+import { CallFacts } from './call-facts.ts';
 import {
   type AttemptContext,
   type AuthContext,
@@ -22,6 +23,7 @@ import {
   type Door,
   type MessageContext,
   type NextClientCall,
+  NO_CONTEXT,
 } from './client-call.ts';
 import { fromGrpcDeadline, kindOf, toGrpcDeadline, UNKNOWN_DOOR } from './door.ts';
 import { attemptOf, withAttempt } from './lb-policy.ts';
@@ -121,7 +123,7 @@ class OurInterceptingCall extends InterceptingCall {
   #info(scope: ScopedListener): CallInfo {
     const options = this.#options;
     const definition = options.method_definition;
-    return {
+    return new CallFacts({
       method: definition.path,
       kind: kindOf(definition.requestStream, definition.responseStream),
       deadlineMs: fromGrpcDeadline(options.deadline, this.#clock),
@@ -139,7 +141,7 @@ class OurInterceptingCall extends InterceptingCall {
       stage: this.#behaviour.to,
       bottom: this.#bottom,
       scope,
-    };
+    });
   }
 
   override start(metadata: Metadata, listener: Partial<CallListener> = {}): void {
@@ -157,7 +159,7 @@ class OurInterceptingCall extends InterceptingCall {
     this.#call?.sendMessageWithContext(context, message);
   }
   override sendMessage(message: unknown): void {
-    this.#call?.sendMessageWithContext({}, message);
+    this.#call?.sendMessageWithContext(NO_CONTEXT, message);
   }
   override startRead(): void {
     this.#call?.startRead();

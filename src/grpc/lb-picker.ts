@@ -15,11 +15,17 @@ import { TIMEOUT_KEY, timeoutText } from '../deadline/wire-timeout.ts';
 import { REASON_KEY, UNPROCESSED_KEY } from '../errors.ts';
 import type { AttemptContext } from './client-call.ts';
 
-type AttemptOptions = MetadataOptions & { readonly inmesh?: AttemptContext };
+type AttemptOptions = MetadataOptions & { readonly inmesh?: AttemptContext | undefined };
+
+/** No literal (see `CallFacts`). */
+class MarkedOptions implements AttemptOptions {
+  inmesh: AttemptContext | undefined = undefined;
+}
 
 /** Makes `attempt` reach the picker with this metadata and all its clones. */
 export function withAttempt(metadata: Metadata, attempt: AttemptContext): void {
-  const options: AttemptOptions = { ...metadata.getOptions(), inmesh: attempt };
+  const options = Object.assign(new MarkedOptions(), metadata.getOptions());
+  options.inmesh = attempt;
   metadata.setOptions(options);
 }
 

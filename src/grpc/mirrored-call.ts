@@ -16,6 +16,7 @@ import {
   type Door,
   ForwardingCall,
   type MessageContext,
+  NO_CONTEXT,
 } from './client-call.ts';
 import { bytesOf, type MethodCodec, type MethodCodecs } from './codecs.ts';
 import { NOBODY } from './detached.ts';
@@ -160,7 +161,7 @@ function send(
     mirror.sent();
     copy.start(metadata.clone(), listener);
     copy.startRead();
-    copy.sendMessageWithContext({}, request);
+    copy.sendMessageWithContext(NO_CONTEXT, request);
     copy.halfClose();
   } catch {
     listener.end(Code.UNKNOWN);

@@ -13,7 +13,7 @@ import { WireError } from '../batch/wire.ts';
 import { Code } from '../call.ts';
 import { AMBIGUOUS_KEY, REASON_KEY } from '../errors.ts';
 import type { CarrierSpan } from '../observe/carrier-span.ts';
-import type { AttemptContext, AuthContext, CallListener, ClientCall } from './client-call.ts';
+import { type AttemptContext, type AuthContext, type CallListener, type ClientCall, NO_CONTEXT } from './client-call.ts';
 import { guarded, throwLater } from './conveyor.ts';
 import type { NativeCall, NativeCarrier } from './native-call.ts';
 
@@ -79,7 +79,7 @@ export class NativeBatch implements CallListener, NativeCarrier, Results {
     const bytes = batchRequest(this.#plan.request, this.#calls as NativeCall[]);
     call.start(metadata, this);
     call.startRead();
-    call.sendMessageWithContext({}, bytes);
+    call.sendMessageWithContext(NO_CONTEXT, bytes);
     call.halfClose();
   }
 

@@ -16,9 +16,15 @@ export interface BufferLimits {
 /** gRPC's own limits. */
 export const BUFFER_LIMITS: BufferLimits = { maxBytes: 1 << 20, maxClientBytes: 16 << 20 };
 
-interface Sent {
+/** No literal, and the only message of most calls in no list (see `CallFacts`). */
+class Sent {
   readonly context: MessageContext;
   readonly message: unknown;
+
+  constructor(context: MessageContext, message: unknown) {
+    this.context = context;
+    this.message = message;
+  }
 }
 
 /** An object message at the interceptor door has no size; it counts as this much. */
@@ -27,7 +33,8 @@ const OBJECT_BYTES = 1024;
 export class RetryBuffer {
   readonly #limits: BufferLimits;
   readonly #door: Door;
-  #kept: Sent[] | undefined;
+  #first: Sent | undefined;
+  #others: Sent[] | undefined;
   #dropped = false;
   #bytes = 0;
   /** What `#target` has still to be played, from `#played` on; the app's own messages queue up behind it. */
@@ -53,14 +60,14 @@ export class RetryBuffer {
 
   /** Takes a message, and sends it to `call` unless an attempt has yet to be played others. Undefined: no attempt is out. */
   send(context: MessageContext, message: unknown, call: ClientCall | undefined): void {
-    const sent = this.#dropped ? { context, message } : this.#keep(context, message);
+    const sent = this.#dropped ? new Sent(context, message) : this.#keep(context, message);
     if (this.#replay !== undefined) this.#replay.push(sent);
     else call?.sendMessageWithContext(sent.context, message);
   }
 
   /** Plays all to another attempt: first the messages, one at a time, then the end. */
   playTo(call: ClientCall): void {
-    this.#replay = [...(this.#kept ?? [])];
+    this.#replay = this.#first === undefined ? [] : [this.#first, ...(this.#others ?? [])];
     this.#played = 0;
     this.#target = call;
     this.#play(call);
@@ -75,18 +82,19 @@ export class RetryBuffer {
   drop(): void {
     if (this.#dropped) return;
     this.#dropped = true;
-    this.#kept = undefined;
+    this.#first = this.#others = undefined;
     if (this.#bytes > 0) this.#door.keptBytes = (this.#door.keptBytes ?? 0) - this.#bytes;
     this.#bytes = 0;
   }
 
   #keep(context: MessageContext, message: unknown): Sent {
-    const sent = { context: context.callback === undefined ? context : { ...context, callback: calledOnce(context.callback) }, message };
+    const sent = new Sent(context.callback === undefined ? context : { ...context, callback: calledOnce(context.callback) }, message);
     const bytes = Buffer.isBuffer(message) ? message.length : OBJECT_BYTES;
     this.#bytes += bytes;
     this.#door.keptBytes = (this.#door.keptBytes ?? 0) + bytes;
-    if (this.#kept === undefined) this.#kept = [sent];
-    else this.#kept.push(sent);
+    if (this.#first === undefined) this.#first = sent;
+    else if (this.#others === undefined) this.#others = [sent];
+    else this.#others.push(sent);
     return sent;
   }
 

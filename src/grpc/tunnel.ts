@@ -14,7 +14,7 @@ import { type FrameLimits, type TunnelItem, TunnelQueue } from '../batch/tunnel-
 import { Code, isBusy } from '../call.ts';
 import type { CancelTimer, Clock } from '../clock.ts';
 import { REASON_KEY, UNPROCESSED_KEY } from '../errors.ts';
-import type { AuthContext, CallListener, ClientCall } from './client-call.ts';
+import { type AuthContext, type CallListener, type ClientCall, NO_CONTEXT } from './client-call.ts';
 import { type CarriedItem, type Conveyor, guarded, isDropped, lostStatus, stampTimeouts, turnsAway } from './conveyor.ts';
 import { CAPABILITY_KEY, DRAINING_REASON, WINDOW_KEY } from './metadata.ts';
 import { NO_METADATA, SharedMetadata } from './shared-metadata.ts';
@@ -207,7 +207,7 @@ export class Tunnel implements CallListener, Conveyor {
     if (items.length > 0) this.#owner.sent(items, this.#reason(items));
     const frame = encodeFrame(items, cancels, this.#maxReplyBytes);
     this.#maxReplyBytes = 0;
-    this.#call.sendMessageWithContext({}, frame);
+    this.#call.sendMessageWithContext(NO_CONTEXT, frame);
   }
 
   #reason(items: readonly TunneledItem[]): FlushReason {

@@ -11,7 +11,7 @@ import type { QueueItem } from '../batch/partition.ts';
 import { Code } from '../call.ts';
 import type { DeadlineHandle, DeadlineQueue } from '../deadline/deadline-queue.ts';
 import { REASON_KEY } from '../errors.ts';
-import type { AuthContext, CallInfo, CallListener, ClientCall, MessageContext } from './client-call.ts';
+import { type AuthContext, type CallInfo, type CallListener, type ClientCall, type MessageContext, NO_CONTEXT } from './client-call.ts';
 import { endSoon, plainStatus } from './refuse.ts';
 
 const EMPTY: Buffer = Buffer.alloc(0);
@@ -173,7 +173,7 @@ export abstract class WaitingCall implements ClientCall, CallListener, QueueItem
     lower.start(this.sentMetadata, this);
     // At the interceptor door nobody else asks for the one answer.
     for (let reads = this.info.kind === 'unary' ? 1 : this.#reads; reads > 0; reads--) lower.startRead();
-    if (this.#messages > 0) lower.sendMessageWithContext({}, this.#request);
+    if (this.#messages > 0) lower.sendMessageWithContext(NO_CONTEXT, this.#request);
     this.#request = EMPTY;
   }
 
