@@ -3,8 +3,10 @@
  *
  * @packageDocumentation
  */
+import { AsyncResource } from 'node:async_hooks';
 import { Metadata, type ServerWritableStream } from '@grpc/grpc-js';
 import { decodeRequest, type ParsedRequest, WIRE_VERSION, type WireResult } from '../batch/codec.ts';
+import type { Turns } from '../batch/turns.ts';
 import { WireError } from '../batch/wire.ts';
 import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
@@ -32,16 +34,25 @@ export class BatchService {
   readonly #limits: BatchLimits;
   readonly #startSpan: StartServedCarrier;
   readonly #runner: ItemRunner;
+  readonly #turns: Turns;
   readonly #metrics: ServerBatchMetrics | undefined;
   /** Carriers taken and items run, for statistics. */
   carriers = 0;
   items = 0;
 
-  constructor(clock: Clock, limits: BatchLimits, startSpan: StartServedCarrier, runner: ItemRunner, metrics?: ServerBatchMetrics) {
+  constructor(
+    clock: Clock,
+    limits: BatchLimits,
+    startSpan: StartServedCarrier,
+    runner: ItemRunner,
+    turns: Turns,
+    metrics?: ServerBatchMetrics,
+  ) {
     this.#clock = clock;
     this.#startSpan = startSpan;
     this.#limits = limits;
     this.#runner = runner;
+    this.#turns = turns;
     this.#metrics = metrics;
   }
 
@@ -59,13 +70,26 @@ export class BatchService {
       refuse(stream, problem.code, problem.details);
       return;
     }
+    const begin = (): void => {
+      if (!stream.cancelled) this.#begin(stream, batch, method, chain, connection);
+    };
+    const size = batch.items.length;
+    if (this.#turns.defers(size))
+      this.#turns.later(size, AsyncResource.bind(begin, 'inmesh.batch')); // its turn comes in somebody else's
+    else {
+      this.#turns.began(size);
+      begin();
+    }
+  }
+
+  #begin(stream: CarrierStream, batch: ParsedRequest, method: UnaryMethod, chain: Chain, connection: CarrierFacts['connection']): void {
     this.carriers++;
     this.items += batch.items.length;
     const span = this.#startSpan(method.path + BATCH_SUFFIX, stream.metadata, batch.items.length, stream.getPeer());
     const timed = this.#metrics?.live === true ? this.#watch(this.#metrics, method.path, batch.items.length) : undefined;
-    const served = new ServedBatch(stream, batch, this.#clock, this.#runner, span, timed);
-    if (span === undefined) served.run(method, chain, connection);
-    else span.run(() => served.run(method, chain, connection));
+    const served = new ServedBatch(stream, batch.items.length, this.#clock, this.#runner, span, timed);
+    if (span === undefined) served.run(batch, method, chain, connection);
+    else span.run(() => served.run(batch, method, chain, connection));
   }
 
   /** Counts a batch, and gives what is to be called when an item of it has its result. */
@@ -99,17 +123,16 @@ function refuse(stream: CarrierStream, code: number, details: string): void {
 class ServedBatch implements ResultSink {
   readonly #stream: CarrierStream;
   readonly #span: ServedCarrier | undefined;
-  readonly #batch: ParsedRequest;
   readonly #runner: ItemRunner;
   readonly #writer: ResultWriter;
-  readonly #calls: VirtualServerCall[] = [];
+  #calls: VirtualServerCall[] = [];
   readonly #onResult: (() => void) | undefined;
   #left: number;
   #ended = false;
 
   constructor(
     stream: CarrierStream,
-    batch: ParsedRequest,
+    items: number,
     clock: Clock,
     runner: ItemRunner,
     span: ServedCarrier | undefined,
@@ -117,15 +140,14 @@ class ServedBatch implements ResultSink {
   ) {
     this.#stream = stream;
     this.#span = span;
-    this.#batch = batch;
     this.#runner = runner;
     this.#onResult = onResult;
-    this.#left = batch.items.length;
+    this.#left = items;
     this.#writer = new ResultWriter(stream, clock, () => this.#left === 0);
+    stream.on('cancelled', () => this.#cancelled()); // here, where it shares its scope with nothing: the stream keeps it for long
   }
 
-  run(method: UnaryMethod, chain: Chain, connection: CarrierFacts['connection']): void {
-    const { items, ids, maxReplyBytes } = this.#batch;
+  run({ items, ids, maxReplyBytes }: ParsedRequest, method: UnaryMethod, chain: Chain, connection: CarrierFacts['connection']): void {
     const stream = this.#stream;
     const shared: SharedFacts = {
       peer: stream.getPeer(),
@@ -137,7 +159,6 @@ class ServedBatch implements ResultSink {
       deadline: Number(stream.getDeadline()),
     };
     this.#writer.limit(shared.maxReplyBytes);
-    stream.on('cancelled', () => this.#cancelled());
     shared.metadata.remove(ACCEPT_KEY);
     const keep = (call: VirtualServerCall): void => {
       this.#calls.push(call);
@@ -164,6 +185,7 @@ class ServedBatch implements ResultSink {
   #endIfDone(): void {
     if (this.#left > 0 || this.#ended || this.#writer.holds || this.#stream.cancelled) return;
     this.#ended = true;
+    this.#calls = []; // the stream's listener, and so this, lives on for a while; what its items held must not
     this.#span?.end(Code.OK);
     this.#stream.end();
   }

@@ -212,6 +212,9 @@ class MeshChannelCall implements ClientCall {
   readonly #flags: number | undefined;
   #credentials: CallCredentials | undefined;
   #call: ClientCall | undefined;
+  /** Of a unary call that has ended. */
+  #peer: string | undefined;
+  #auth: AuthContext | null = null;
 
   constructor(
     stack: ChannelStack,
@@ -237,7 +240,7 @@ class MeshChannelCall implements ClientCall {
     const { behaviours, intercept, clock, closed } = this.#stack;
     const above = attemptOf(metadata)?.behaviours;
     if (above !== undefined) refuseTwice(above, behaviours);
-    const scope = new ScopedListener(listener, false);
+    const scope = new ScopedListener(listener, false, this.#kind === 'unary' ? this : undefined);
     const info = new CallFacts({
       method: this.#method,
       kind: this.#kind,
@@ -260,6 +263,14 @@ class MeshChannelCall implements ClientCall {
     this.#call = (closed() ?? intercept)(info, this.#bottom);
     this.#call.start(metadata, scope);
   }
+  /** Objects of grpc-js that know this one outlive their call (call-facts.ts). What has carried it must not. */
+  ended(): void {
+    const call = this.#call;
+    if (call === undefined) return;
+    this.#peer = call.getPeer();
+    this.#auth = call.getAuthContext();
+    this.#call = undefined;
+  }
   setCredentials(credentials: CallCredentials): void {
     this.#credentials = credentials;
   }
@@ -276,13 +287,13 @@ class MeshChannelCall implements ClientCall {
     this.#call?.cancelWithStatus(code, details);
   }
   getPeer(): string {
-    return this.#call?.getPeer() ?? this.#door.target;
+    return this.#call?.getPeer() ?? this.#peer ?? this.#door.target;
   }
   getCallNumber(): number {
     return this.#number;
   }
   getAuthContext(): AuthContext | null {
-    return this.#call?.getAuthContext() ?? null;
+    return this.#call?.getAuthContext() ?? this.#auth;
   }
 }
 

@@ -14,12 +14,17 @@ import { appMetadata } from './shared-metadata.ts';
 /** The app's listener, called in the app's context; and, for a unary response, the `null` message grpc-js gives before an error. */
 export class ScopedListener extends AsyncResource implements CallListener {
   readonly #listener: CallListener;
+  readonly #owner: { ended(): void } | undefined;
   #needsMessage: boolean;
   #ended = false;
 
-  /** `needsMessage`: the call has a unary response and its client expects `onReceiveMessage(null)` where there is none. */
-  constructor(listener: CallListener, needsMessage: boolean) {
+  /**
+   * @param needsMessage - The call has a unary response and its client expects `onReceiveMessage(null)` where there is none.
+   * @param owner - Told of the end before the app is.
+   */
+  constructor(listener: CallListener, needsMessage: boolean, owner?: { ended(): void }) {
     super('inmesh.call');
+    this.#owner = owner;
     this.#listener = listener;
     this.#needsMessage = needsMessage;
   }
@@ -35,6 +40,7 @@ export class ScopedListener extends AsyncResource implements CallListener {
   onReceiveStatus(status: StatusObject): void {
     if (this.#ended) return; // exactly one, whatever happens below
     this.#ended = true;
+    this.#owner?.ended();
     this.runInAsyncScope(this.#deliver, this, status);
   }
   #deliver(status: StatusObject): void {

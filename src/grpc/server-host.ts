@@ -19,6 +19,7 @@ import {
   type ServerWritableStream,
 } from '@grpc/grpc-js';
 import { TUNNEL_WINDOW } from '../batch/tunnel-rule.ts';
+import { Turns } from '../batch/turns.ts';
 import { Code, type MethodKind, splitMethod } from '../call.ts';
 import { UsageError } from '../errors.ts';
 import { BatchService } from './batch-service.ts';
@@ -75,8 +76,9 @@ export class ServerHost implements CarrierHost {
       },
       window: TUNNEL_WINDOW,
     };
-    this.#batches = new BatchService(clock, limits, options.carrierSpan, runner, options.batchMetrics);
-    this.#tunnels = new TunnelService(clock, limits, runner, options.batchMetrics);
+    const turns = new Turns(clock);
+    this.#batches = new BatchService(clock, limits, options.carrierSpan, runner, turns, options.batchMetrics);
+    this.#tunnels = new TunnelService(clock, limits, runner, turns, options.batchMetrics);
     this.#told = options.credentialInterceptors;
     if (options.interceptors === undefined) this.#never = 'the interceptors of this server are not known';
   }

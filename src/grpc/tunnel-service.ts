@@ -6,9 +6,11 @@
  *
  * @packageDocumentation
  */
+import { AsyncResource } from 'node:async_hooks';
 import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
 import { decodeRequest, encodeReply, type ParsedRequest, WIRE_VERSION, type WireResult } from '../batch/codec.ts';
 import { IdTable } from '../batch/id-table.ts';
+import type { Turns } from '../batch/turns.ts';
 import { WireError } from '../batch/wire.ts';
 import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
@@ -36,21 +38,25 @@ export interface TunnelLimits {
 const MAX_UNANSWERED_BYTES = 16 << 20;
 /** How long a shut-down server waits for a client to close its half once everything is answered. */
 const LAST_WORD_MS = 100;
+/** While so many messages wait for their turn, no more is read. */
+const MAX_WAITING = 8;
 
 export class TunnelService {
   readonly #clock: Clock;
   readonly #limits: TunnelLimits;
   readonly #runner: ItemRunner;
+  readonly #turns: Turns;
   readonly #metrics: ServerBatchMetrics | undefined;
   readonly #open = new Set<ServedTunnel>();
   /** Tunnels taken and items run, for statistics. */
   tunnels = 0;
   items = 0;
 
-  constructor(clock: Clock, limits: TunnelLimits, runner: ItemRunner, metrics?: ServerBatchMetrics) {
+  constructor(clock: Clock, limits: TunnelLimits, runner: ItemRunner, turns: Turns, metrics?: ServerBatchMetrics) {
     this.#clock = clock;
     this.#limits = limits;
     this.#runner = runner;
+    this.#turns = turns;
     this.#metrics = metrics;
     metrics?.watch(this);
   }
@@ -62,7 +68,14 @@ export class TunnelService {
   serve(stream: TunnelStream, find: (path: string) => UnaryMethod | undefined, chain: Chain, connection: CarrierFacts['connection']): void {
     this.tunnels++;
     const watch = this.#metrics && new TunnelWatch(this.#metrics, this.#clock);
-    const tunnel = new ServedTunnel(stream, this.#limits, this.#clock, this.#runner, { find, chain, connection }, watch);
+    const tunnel = new ServedTunnel(
+      stream,
+      this.#limits,
+      this.#clock,
+      this.#runner,
+      { find, chain, connection, turns: this.#turns },
+      watch,
+    );
     this.#open.add(tunnel);
     tunnel.onItems = (count) => {
       this.items += count;
@@ -82,6 +95,7 @@ interface Dispatch {
   readonly find: (path: string) => UnaryMethod | undefined;
   readonly chain: Chain;
   readonly connection: CarrierFacts['connection'];
+  readonly turns: Turns;
 }
 
 class ServedTunnel implements ResultSink {
@@ -99,6 +113,8 @@ class ServedTunnel implements ResultSink {
   };
   #shared: SharedFacts | undefined;
   #bytes = 0;
+  /** Messages that wait for their turn. */
+  #waiting = 0;
   #draining = false;
   #halfClosed = false;
   #over = false;
@@ -169,6 +185,29 @@ class ServedTunnel implements ResultSink {
       this.#fail(Code.UNIMPLEMENTED, `tunnel version ${batch.version} is not served`);
       return;
     }
+    // What comes behind one that waits waits too: it may cancel what that one begins.
+    const { turns } = this.#dispatch;
+    if (this.#waiting > 0 || turns.defers(batch.items.length)) {
+      this.#wait(batch, bytes.length);
+      return;
+    }
+    turns.began(batch.items.length);
+    this.#begin(batch);
+  }
+
+  #wait(batch: ParsedRequest, bytes: number): void {
+    const context = new AsyncResource('inmesh.tunnel'); // its turn comes in somebody else's
+    this.#waiting++;
+    this.#bytes += bytes;
+    if (this.#waiting >= MAX_WAITING || this.#bytes > MAX_UNANSWERED_BYTES) this.#stream.pause();
+    this.#dispatch.turns.later(batch.items.length, () => {
+      this.#waiting--;
+      this.#release(bytes);
+      if (!this.#over) context.runInAsyncScope(this.#begin, this, batch);
+    });
+  }
+
+  #begin(batch: ParsedRequest): void {
     for (const id of batch.cancels) this.#calls.get(id)?.abort(Code.CANCELLED, 'Cancelled');
     if (batch.items.length === 0) return;
     const shared = this.#facts(batch.maxReplyBytes);
@@ -240,11 +279,11 @@ class ServedTunnel implements ResultSink {
   }
 
   #readOn(): void {
-    if (this.#bytes <= MAX_UNANSWERED_BYTES / 2 && !this.#stream.writableNeedDrain) this.#stream.resume();
+    if (this.#bytes <= MAX_UNANSWERED_BYTES / 2 && this.#waiting < MAX_WAITING && !this.#stream.writableNeedDrain) this.#stream.resume();
   }
 
   #endIfDone(): void {
-    if (this.#over || this.#calls.size > 0 || this.#writer.holds) return;
+    if (this.#over || this.#calls.size > 0 || this.#writer.holds || this.#waiting > 0) return;
     if (this.#halfClosed) this.#end();
     else if (this.#draining) this.#clock.setTimer(() => this.#calls.size === 0 && this.#end(), LAST_WORD_MS);
   }
