@@ -209,7 +209,10 @@ class ServedTunnel implements ResultSink {
 
   #begin(batch: ParsedRequest): void {
     for (const id of batch.cancels) this.#calls.get(id)?.abort(Code.CANCELLED, 'Cancelled');
-    if (batch.items.length === 0) return;
+    if (batch.items.length === 0) {
+      this.#endIfDone();
+      return;
+    }
     const shared = this.#facts(batch.maxReplyBytes);
     this.onItems(batch.items.length);
     this.#watch?.taken(batch.items.length);

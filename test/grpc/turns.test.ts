@@ -115,3 +115,18 @@ test('what follows on a tunnel waits for what came before it: more than may wait
   expect(ran.get('after')).toBeGreaterThanOrEqual(order.at(-1) as number);
   expect(bled).toEqual([]);
 });
+
+test('a tunnel whose last message has nothing but cancellations ends', async () => {
+  const tunnel = await peer.tunnel();
+  for (const frame of [0, 1])
+    tunnel.send(
+      encodeFrame(
+        texts(frame).map((text, i) => framed(frame * ITEMS + i + 1, text)),
+        [],
+      ),
+    );
+  tunnel.send(encodeFrame([], [1]));
+  tunnel.stream.end();
+  expect((await tunnel.ended).status.code).toBe(0);
+  expect(tunnel.results).toHaveLength(2 * ITEMS);
+});
