@@ -2,7 +2,7 @@
  * One caller, one call after the other: bare grpc-js, a stream that is written by hand (what no tunnel can be faster than, for it
  * keeps neither deadlines nor statuses nor metadata), and ours on a tunnel at its doors.
  *
- *     node bench/sequential.ts [--rounds 15] [--slice-ms 400]
+ *     node bench/sequential.ts [--rounds 60] [--slice-ms 100]
  *
  * @packageDocumentation
  */
@@ -28,6 +28,9 @@ import { cpuUs } from './protocol.ts';
 import { ratios, spread } from './stats.ts';
 
 const TARGET = 2;
+/** A lone caller makes few calls a second, and code is compiled after so many. */
+const WARM_SLICES = 8;
+const WARM_SLICE_MS = 1_200;
 const POLICY: Policy = { coalesce: { mode: 'auto', carrier: 'tunnel' } };
 const say = Echo.service['Say'];
 /** The same message, again and again on one stream. */
@@ -99,13 +102,13 @@ async function measured({ name, call }: Variant, sliceMs: number): Promise<Cell>
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '15' }, 'slice-ms': { type: 'string', default: '400' } } });
+  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '60' }, 'slice-ms': { type: 'string', default: '100' } } });
   const [rounds, sliceMs] = [Number(values.rounds), Number(values['slice-ms'])];
   const server: ChildProcess = fork(fileURLToPath(import.meta.url), ['serve']);
   const [port] = (await once(server, 'message')) as [number];
   const all = variants(`127.0.0.1:${port}`);
   const cells = new Map<string, Cell[]>(all.map(({ name }) => [name, []]));
-  for (const variant of [...all, ...all]) await measured(variant, 2 * sliceMs); // warm; tunnels are open then
+  for (let i = 0; i < WARM_SLICES; i++) for (const variant of all) await measured(variant, WARM_SLICE_MS); // tunnels are open then
   for (let round = 0; round < rounds; round++)
     for (const variant of round % 2 === 0 ? all : all.toReversed()) cells.get(variant.name)?.push(await measured(variant, sliceMs));
   const rates = (name: string): number[] => (cells.get(name) ?? []).map(({ callsPerSecond }) => callsPerSecond);
