@@ -11,6 +11,8 @@ import { EchoClient, echoDefinition, type Handlers, metadataOf, type RunningServ
 
 const [calls = 100_000] = process.argv.slice(2).map(Number);
 const WIDTH = 64;
+/** Few calls have a 99th percentile that is the worst of them; a call that waited for its copy would take 60 s all the same. */
+const SLACK_MS = calls < 100_000 ? 5 : 0;
 
 const faults: string[] = [];
 function check(name: string, holds: boolean, seen: unknown): void {
@@ -150,7 +152,7 @@ async function undelayed(): Promise<void> {
     const most = Math.max(bare, again, ...(variants[0]?.p99s ?? []), ...(variants[1]?.p99s ?? []));
     check(
       'mirror: p99 in ms beside two runs without one',
-      others.every((one) => one <= most),
+      others.every((one) => one <= most + SLACK_MS),
       { bare, again, others, most },
     );
     console.log(
