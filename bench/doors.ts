@@ -44,9 +44,9 @@ export function defaultChannel(lower: ChannelInterface, policy: Policy = {}): Cl
   );
 }
 
-/** Door 2 without the stack of who made a call. */
-export function quiet(options: ClientOptions): ClientOptions {
-  return { ...options, callInvocationTransformer: describeCalls(undefined, new CallerStacks({ callerStacks: false })) };
+/** A door with the stack of who made a call as the mesh has it by default (`auto`), or without. */
+export function withStacks(options: ClientOptions, callerStacks: 'auto' | false): ClientOptions {
+  return { ...options, callInvocationTransformer: describeCalls(undefined, new CallerStacks({ callerStacks })) };
 }
 
 /** Door 3 of a client that was made at door 2. */

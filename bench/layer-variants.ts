@@ -77,7 +77,7 @@ export const LAYERS: Readonly<Record<LayerName, () => Promise<ClientRecipe>>> = 
   'empty-channel': door((doors) => doors.emptyChannel(fakeChannel())),
   'default-interceptors': defaultInterceptors,
   'default-channel': door((doors) => doors.defaultChannel(fakeChannel())),
-  'channel-quiet': door((doors) => doors.quiet(doors.defaultChannel(fakeChannel()))),
+  'channel-quiet': door((doors) => doors.withStacks(doors.defaultChannel(fakeChannel()), false)),
   wrap,
   tracing: alone((inmesh) => inmesh.tracingInterceptor()),
   metrics: alone((inmesh) => inmesh.metricsInterceptor()),

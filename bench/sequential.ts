@@ -15,6 +15,7 @@ import {
   type ClientDuplexStream,
   credentials,
   makeGenericClientConstructor,
+  Server,
   ServerCredentials,
   type ServerDuplexStream,
   type ServerUnaryCall,
@@ -44,16 +45,22 @@ interface Variant {
   readonly call: Call;
 }
 
-function serve(): void {
-  const server = new MeshServer({ mesh: createMesh() });
+/** The server that is called bare, and that of the tunnels. */
+async function serve(): Promise<void> {
+  process.on('disconnect', () => process.exit(0));
+  process.send?.([await bound(new Server()), await bound(new MeshServer({ mesh: createMesh() }))]);
+}
+
+function bound(server: Server): Promise<number> {
   server.addService(Echo.service, {
     Say: (call: ServerUnaryCall<Msg, Msg>, callback: sendUnaryData<Msg>) => callback(null, call.request),
   });
   server.addService(Stream.service, {
     Chat: (call: ServerDuplexStream<Msg, Msg>) => void call.on('data', (message: Msg) => call.write(message)).on('end', () => call.end()),
   });
-  process.on('disconnect', () => process.exit(0));
-  server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (_error, port) => process.send?.(port));
+  return new Promise((resolve) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (_error, port) => resolve(port));
+  });
 }
 
 /** One call after the other on one stream: nothing but grpc-js. */
@@ -73,14 +80,15 @@ function byHand(address: string): Call {
   };
 }
 
-function variants(address: string): readonly Variant[] {
+function variants(plain: string, address: string): readonly Variant[] {
   const insecure = credentials.createInsecure();
   const channel = createMesh(POLICY);
   const wrapping = createMesh(POLICY);
   const wrapped = wrapping.wrap(new Echo(address, insecure, wrapping.client()), { interceptors: 'none' });
   return [
-    { name: 'bare', call: sayOf(new Echo(address, insecure) as EchoClient) },
-    { name: 'stream by hand', call: byHand(address) },
+    { name: 'bare', call: sayOf(new Echo(plain, insecure) as EchoClient) },
+    { name: 'bare again', call: sayOf(new Echo(plain, insecure, { 'grpc.use_local_subchannel_pool': 1 }) as EchoClient) },
+    { name: 'stream by hand', call: byHand(plain) },
     { name: 'tunnel, channel', call: sayOf(new Echo(address, insecure, channel.client()) as EchoClient) },
     { name: 'tunnel, wrapped', call: sayOf(wrapped as unknown as EchoClient) },
     { name: 'tunnel, typed', call: typedSay(createMesh(POLICY), address) },
@@ -105,8 +113,8 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: { rounds: { type: 'string', default: '60' }, 'slice-ms': { type: 'string', default: '100' } } });
   const [rounds, sliceMs] = [Number(values.rounds), Number(values['slice-ms'])];
   const server: ChildProcess = fork(fileURLToPath(import.meta.url), ['serve']);
-  const [port] = (await once(server, 'message')) as [number];
-  const all = variants(`127.0.0.1:${port}`);
+  const [[plain, ours]] = (await once(server, 'message')) as [[number, number]];
+  const all = variants(`127.0.0.1:${plain}`, `127.0.0.1:${ours}`);
   const cells = new Map<string, Cell[]>(all.map(({ name }) => [name, []]));
   for (let i = 0; i < WARM_SLICES; i++) for (const variant of all) await measured(variant, WARM_SLICE_MS); // tunnels are open then
   for (let round = 0; round < rounds; round++)
@@ -127,5 +135,5 @@ async function main(): Promise<void> {
   process.exit(0);
 }
 
-if (process.argv[2] === 'serve') serve();
+if (process.argv[2] === 'serve') await serve();
 else await main();

@@ -116,8 +116,8 @@ const bareServer = async (): Promise<Server> => new Server();
 const meshServer = async (interceptors: readonly ServerInterceptor[] = []): Promise<Server> =>
   new (await inmesh()).MeshServer({ interceptors: [...interceptors] });
 const emptyClient = async (door: Door): Promise<ClientSetup> => {
-  const { emptyChannel, emptyInterceptors } = await import('./doors.ts');
-  return { options: door === 'channel' ? emptyChannel() : emptyInterceptors(), counts: undefined };
+  const { emptyChannel, emptyInterceptors, withStacks } = await import('./doors.ts');
+  return { options: door === 'channel' ? withStacks(emptyChannel(), 'auto') : emptyInterceptors(), counts: undefined };
 };
 
 /** Every variant by name. */

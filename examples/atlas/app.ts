@@ -21,6 +21,8 @@ const CONNECT_MS = 10_000;
 /** Where the faults take longer than planned, pages go on; but not without end. */
 const MOST = 3;
 const PAGES_AT_A_TIME = 10_000;
+/** Pages that are rendered at the same time while the code gets hot. */
+const READERS = 6;
 
 // Node publishes every HTTP/2 stream that the process opens: a count of RPCs on the wire that asks neither grpc-js nor the mesh.
 let streams = 0;
@@ -54,13 +56,18 @@ client.waitForReady(Date.now() + CONNECT_MS, (error) => {
   tell({ kind: 'connected' });
 });
 
-/** Page after page as fast as it goes: code gets hot by its calls, not by its time. */
+/** Page after page as fast as it goes, some at a time: code gets hot by its calls, not by its time. */
 async function warmUp(): Promise<void> {
   const renderer = new Renderer(client, records, config.deadlineMs);
   const endMs = performance.now() + config.warmUpMs;
-  for (let number = WARM_UP; performance.now() < endMs; number++) {
-    await renderer.render(number, planPage(config.seed, number, config.fanout, config.places), performance.now());
-  }
+  let number = WARM_UP;
+  const reader = async (): Promise<void> => {
+    while (performance.now() < endMs) {
+      const page = number++;
+      await renderer.render(page, planPage(config.seed, page, config.fanout, config.places), performance.now());
+    }
+  };
+  await Promise.all(Array.from({ length: READERS }, reader));
   tell({ kind: 'warm' });
 }
 
