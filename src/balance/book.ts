@@ -62,7 +62,8 @@ export interface EndpointBook {
   timedOut?(address: string): void;
   /**
    * Chooses a ready endpoint, avoiding `avoid` while there is another; undefined when none is ready. `items`: how many calls go there
-   * together; many at once are no probe while single calls may come. Default 1.
+   * together; many at once are no probe while single calls may come. Default 1. `sure`: before anything else happens it is started or taken
+   * back, so that nobody need look after it at the end of the turn. Default false.
    */
-  pick(avoid?: ReadonlySet<string>, items?: number): EndpointLoad | undefined;
+  pick(avoid?: ReadonlySet<string>, items?: number, sure?: boolean): EndpointLoad | undefined;
 }

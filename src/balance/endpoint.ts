@@ -131,11 +131,14 @@ export class Endpoint implements EndpointLoad, Provisional {
   cost(nowMs: number): number {
     return this.#costOfLoad(nowMs) + this.dropShare(nowMs) * this.#rules.penalty * this.#crowd.cost;
   }
-  /** Counts a pick as load until it starts, at most until the end of the turn: a pick may be abandoned without a word. */
-  reserve(): void {
+  /**
+   * Counts a pick as load until it starts, at most until the end of the turn: a pick may be abandoned without a word. `sure`: this one
+   * will not, and no end of a turn need be waited for.
+   */
+  reserve(sure = false): void {
     this.#picked++;
     this.#crowd.load++;
-    if (this.#held) return;
+    if (this.#held || sure) return;
     this.#held = true;
     this.#crowd.holdUntilEndOfTurn(this);
   }

@@ -146,11 +146,11 @@ export class Endpoints implements EndpointBook {
     this.#byAddress.get(address)?.timedOut(this.#clock.nowMs());
   }
   /** Chooses a ready endpoint and counts the pick as load at once, until it starts or the turn ends. */
-  pick(avoid?: ReadonlySet<string>, items = 1): Endpoint | undefined {
+  pick(avoid?: ReadonlySet<string>, items = 1, sure = false): Endpoint | undefined {
     const nowMs = this.#clock.nowMs();
     if (nowMs >= this.#crowd.lookAtMs) this.#look(nowMs);
     const endpoint = this.#probe(avoid, items, nowMs) ?? this.#withRoom(avoid, items, nowMs);
-    endpoint?.reserve();
+    endpoint?.reserve(sure);
     return endpoint;
   }
   /** True while every endpoint that could be picked has all the calls that it may have. */

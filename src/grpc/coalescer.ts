@@ -11,8 +11,9 @@ import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { EndpointLoad } from '../balance/book.ts';
 import type { Asking } from '../batch/asking.ts';
 import type { ResolvedCoalesceOptions } from '../batch/options.ts';
-import { type FlushReason, Partition } from '../batch/partition.ts';
+import { type FlushReason, Partition, type Send } from '../batch/partition.ts';
 import type { Peers } from '../batch/peers.ts';
+import { type Idling, QueueTable } from '../batch/queue-table.ts';
 import { type TunnelRule, tunnelTimes } from '../batch/tunnel-rule.ts';
 import type { Clock } from '../clock.ts';
 import { DeadlineQueue } from '../deadline/deadline-queue.ts';
@@ -45,17 +46,28 @@ export interface CoalesceShared {
 }
 
 /** The queue of one batch key. */
-interface Lane {
+class Lane implements Idling {
   readonly method: string;
   readonly partition: Partition<CoalescedCall>;
-  carriers: number;
-  items: number;
+  carriers = 0;
+  items = 0;
+
+  constructor(
+    method: string,
+    options: ResolvedCoalesceOptions,
+    clock: Clock,
+    send: (lane: Lane, ...sent: Parameters<Send<CoalescedCall>>) => void,
+  ) {
+    this.method = method;
+    this.partition = new Partition(options, clock, (items, reason) => send(this, items, reason));
+  }
+  get idle(): boolean {
+    return this.partition.idle;
+  }
 }
 
 /** grpc-js's default limit for a message it receives. */
 const MAX_REPLY_BYTES = 4 << 20;
-/** Queues kept; past that, new keys go plain until old ones fall idle. */
-const MAX_PARTITIONS = 1024;
 /** Where the balancing is not ours, the channel counts as one. */
 const WHOLE_CHANNEL = '';
 
@@ -65,7 +77,7 @@ export class ChannelCoalescer implements CoalescerHome, CoalesceChannel {
   readonly #channel: ByteChannel;
   readonly #peers: Peers;
   readonly #asking: Asking;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes: QueueTable<Lane, string>;
   readonly deadlines: DeadlineQueue<WaitingCall>;
   readonly #clock: Clock;
   readonly #tunnels: Tunnels | undefined;
@@ -87,6 +99,7 @@ export class ChannelCoalescer implements CoalescerHome, CoalesceChannel {
     this.#clock = detachedClock(shared.clock);
     this.#peers = learned.peers;
     this.#asking = learned.asking;
+    this.#lanes = new QueueTable((method) => new Lane(method, shared.options, this.#clock, this.#send));
     this.deadlines = new DeadlineQueue(this.#clock, (call) => call.expire());
     this.#tunnels = this.#makeTunnels();
     this.#forget = shared.counts.channels.add(this);
@@ -179,7 +192,7 @@ export class ChannelCoalescer implements CoalescerHome, CoalesceChannel {
     call.metadata = keyed.own;
     call.watchDeadline();
     if (this.#tunnels?.take(call, info, keyed.key, () => keys.shared(call.sentMetadata)) === true) return;
-    const lane = this.#lane(`${info.method}\n${keyed.key}`, info.method);
+    const lane = this.#lanes.of(info.method, keyed.key, info.method);
     if (lane === undefined) {
       watch.alone(info.method, 'key');
       call.goAlone();
@@ -196,30 +209,7 @@ export class ChannelCoalescer implements CoalescerHome, CoalesceChannel {
   get watch(): CoalesceWatch {
     return this.#shared.watch;
   }
-  #lane(key: string, method: string): Lane | undefined {
-    const known = this.#lanes.get(key);
-    if (known !== undefined) return known;
-    if (this.#lanes.size >= MAX_PARTITIONS && !this.#makeRoom()) return undefined;
-    const partition = new Partition<CoalescedCall>(this.#shared.options, this.#clock, (items, reason) => this.#send(lane, items, reason));
-    const lane: Lane = { method, partition, carriers: 0, items: 0 };
-    this.#lanes.set(key, lane);
-    return lane;
-  }
-
-  /** Lets idle queues go; the first found in map order are the oldest. */
-  #makeRoom(): boolean {
-    let looked = 0;
-    for (const [key, { partition }] of this.#lanes) {
-      if (partition.idle) {
-        this.#lanes.delete(key);
-        return true;
-      }
-      if (++looked >= 16) return false;
-    }
-    return false;
-  }
-
-  #send(lane: Lane, items: CoalescedCall[], reason: FlushReason): void {
+  readonly #send = (lane: Lane, items: CoalescedCall[], reason: FlushReason): void => {
     const { counts, watch } = this.#shared;
     counts.flushes[reason]++;
     const first = items[0] as CoalescedCall;
@@ -247,7 +237,7 @@ export class ChannelCoalescer implements CoalescerHome, CoalesceChannel {
     for (let from = 0; from < items.length; from += capability.maxItems) {
       this.#carry(lane, items.slice(from, from + capability.maxItems), reason, endpoint, address);
     }
-  }
+  };
 
   #carry(lane: Lane, items: CoalescedCall[], reason: FlushReason, endpoint: EndpointLoad | undefined, address: string): void {
     const { clock, counts, watch, carrierSpan, keys } = this.#shared;

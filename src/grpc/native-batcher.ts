@@ -9,6 +9,7 @@ import type { NativePlan } from '../batch/native/plan.ts';
 import { liftRequest } from '../batch/native/request.ts';
 import type { ResolvedCoalesceOptions } from '../batch/options.ts';
 import { type FlushReason, Partition } from '../batch/partition.ts';
+import { QueueTable } from '../batch/queue-table.ts';
 import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { DeadlineQueue } from '../deadline/deadline-queue.ts';
@@ -55,8 +56,6 @@ export interface NativeShared {
   readonly counts: NativeCounts;
 }
 
-/** Queues kept; past that, new keys go plain until old ones fall idle. */
-const MAX_PARTITIONS = 1024;
 /** How long a channel whose server has no such batch method is spared the next one, in ms; with up to a tenth more. */
 const UNKNOWN_MS = 600_000;
 /** The same where calls fared better alone than in a batch. */
@@ -69,7 +68,7 @@ export class NativeBatcher implements NativeHome {
   readonly #door: Door;
   readonly #clock: Clock;
   readonly #bottom: NextClientCall;
-  readonly #partitions = new Map<string, Partition<NativeCall>>();
+  readonly #partitions: QueueTable<Partition<NativeCall>, NativePlan>;
   readonly deadlines: DeadlineQueue<WaitingCall>;
   /** Batch methods that are not to be called, until when. */
   readonly #denied = new Map<string, number>();
@@ -78,6 +77,7 @@ export class NativeBatcher implements NativeHome {
     this.#shared = shared;
     this.#door = door;
     this.#clock = detachedClock(shared.clock);
+    this.#partitions = new QueueTable((plan) => this.#newPartition(plan));
     this.#bottom = (info) => channel.open(info);
     this.deadlines = new DeadlineQueue(this.#clock, (call) => call.expire());
   }
@@ -102,7 +102,7 @@ export class NativeBatcher implements NativeHome {
     }
     call.lifted = lifted;
     const keyed = keys.of(info, call.sentMetadata);
-    const partition = keyed === undefined ? undefined : this.#partition(plan, keyOf(info, keyed, lifted.group));
+    const partition = keyed === undefined ? undefined : this.#partitions.of(info.method, keyOf(keyed, lifted.group), plan);
     if (partition === undefined) {
       this.#alone(call, 'key');
       return;
@@ -118,24 +118,11 @@ export class NativeBatcher implements NativeHome {
     call.goAlone();
   }
 
-  #partition(plan: NativePlan, key: string): Partition<NativeCall> | undefined {
-    const known = this.#partitions.get(key);
-    if (known !== undefined) return known;
-    if (this.#partitions.size >= MAX_PARTITIONS && !this.#makeRoom()) return undefined;
+  #newPartition(plan: NativePlan): Partition<NativeCall> {
     const { options } = this.#shared;
     const own = plan.maxItems === undefined ? options : { ...options, maxItems: plan.maxItems };
     const made: Partition<NativeCall> = new Partition(own, this.#clock, (calls, reason) => this.#flushed(made, calls, reason));
-    this.#partitions.set(key, made);
     return made;
-  }
-  /** Lets an idle queue go; the first found in map order are the oldest. */
-  #makeRoom(): boolean {
-    let looked = 0;
-    for (const [key, partition] of this.#partitions) {
-      if (partition.idle) return this.#partitions.delete(key);
-      if (++looked >= 16) return false;
-    }
-    return false;
   }
 
   #flushed(partition: Partition<NativeCall>, calls: NativeCall[], reason: FlushReason): void {
@@ -231,8 +218,8 @@ export class NativeBatcher implements NativeHome {
 }
 
 /** A batch method has no place for what each call says for itself: what matters to the server must be equal. */
-function keyOf(info: CallInfo, keyed: Keyed | undefined, group: Buffer): string {
-  let key = `${info.method}${keyed?.key ?? ''}`;
+function keyOf(keyed: Keyed, group: Buffer): string {
+  let { key } = keyed;
   for (const part of kept(keyed) ?? []) {
     const text = typeof part === 'string' ? part : part.toString('base64');
     key += `\nown ${text.length}:${text}`;

@@ -6,7 +6,7 @@
 import type { StatusObject } from '@grpc/grpc-js';
 import type { ItemError } from '../batch/native/item.ts';
 import type { NativePlan } from '../batch/native/plan.ts';
-import type { Lifted } from '../batch/native/request.ts';
+import { type Lifted, NOT_LIFTED } from '../batch/native/request.ts';
 import { Code } from '../call.ts';
 import type { DeadlineQueue } from '../deadline/deadline-queue.ts';
 import type { AuthContext, CallInfo, CallListener, ClientCall, NextClientCall } from './client-call.ts';
@@ -37,8 +37,6 @@ export interface Fallback {
   ended(code: number): void;
 }
 
-const EMPTY: Buffer = Buffer.alloc(0);
-const NOT_LIFTED: Lifted = { element: EMPTY, key: '', group: EMPTY };
 /** Where gRPC carries a `google.rpc.Status` with more than code and message. */
 const STATUS_DETAILS_KEY = 'grpc-status-details-bin';
 

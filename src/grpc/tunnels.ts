@@ -96,7 +96,7 @@ export class Tunnels {
     if (!peers.anyTunnels || info.credentials !== undefined || item.size > MAX_ITEM_BYTES) return false;
     const lane = this.#lanes.get(key) ?? this.#newLane(key);
     if (lane === undefined) return false;
-    const endpoint = book.pick();
+    const endpoint = book.pick(undefined, 1, true);
     if (endpoint === undefined) return false;
     const nowMs = clock.nowMs();
     const tunnels = lane.byAddress.get(endpoint.address);

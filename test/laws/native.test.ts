@@ -4,7 +4,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { batches, type Mode, priceItems, RULES, verdicts } from '../support/native.ts';
-import { batch, definitionOf, lift, planOf, take } from '../support/native-engine.ts';
+import { batch, definitionOf, elementOf, lift, planOf, take } from '../support/native-engine.ts';
 
 const text = fc.oneof(fc.string({ maxLength: 20 }), fc.constantFrom('a', 'b', '', 'missing', 'code 1001', 'code -7'));
 const id = fc.oneof(fc.integer({ min: -3, max: 12 }), fc.integer({ min: -(2 ** 50), max: 2 ** 50 }));
@@ -104,7 +104,7 @@ describe('native batches', () => {
       fc.property(fc.uint8Array({ maxLength: 40 }), (junk) => {
         const request = Buffer.from(junk);
         const [whole] = lift(plan, [request]);
-        if (whole !== undefined) expect(whole.element).toEqual(request);
+        if (whole !== undefined) expect(elementOf(whole)).toEqual(request);
         const [lifted] = lift(noWrap, [request]);
         if (lifted === undefined) return;
         let single: Record<string, unknown>;

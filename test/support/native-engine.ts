@@ -30,6 +30,11 @@ export function lift(plan: NativePlan, requests: readonly Buffer[]): (Lifted | u
   return requests.map((request) => liftRequest(plan.request, request));
 }
 
+/** What becomes an element of the batch request. */
+export function elementOf({ source, from, end }: Lifted): Buffer {
+  return source.subarray(from, end);
+}
+
 export function batch(plan: NativePlan, lifted: readonly Lifted[]): Buffer {
   return batchRequest(
     plan.request,

@@ -6,17 +6,30 @@
 import { Reader, varintSize, WireError, writeVarint } from '../wire.ts';
 import { defaultValue, type RequestPlan, type WireField } from './plan.ts';
 
-/** A unary request that can be merged. */
-export interface Lifted {
-  /** What becomes an element: a value as it stands on the wire (a length before its bytes), or the whole message. */
-  readonly element: Buffer;
+/** A unary request that can be merged. A class, and its element no buffer of its own: it lives as long as its call. */
+export class Lifted {
+  /** The request. */
+  readonly source: Buffer;
+  /** Where in it the element stands: a value as it is on the wire (a length before its bytes), or the whole message. */
+  readonly from: number;
+  readonly end: number;
   /** Its value of the key field; empty where results are not matched by key. */
   readonly key: string;
   /** Its fields that must be equal inside a batch, with their numbers there. */
   readonly group: Buffer;
+
+  constructor(source: Buffer, from: number, end: number, key: string, group: Buffer) {
+    this.source = source;
+    this.from = from;
+    this.end = end;
+    this.key = key;
+    this.group = group;
+  }
 }
 
 const NOTHING: Buffer = Buffer.alloc(0);
+/** Of no request. */
+export const NOT_LIFTED: Lifted = new Lifted(NOTHING, 0, 0, '', NOTHING);
 
 /** Undefined when the request has a field that the batch has no place for, or can't be read: then it goes as it is. */
 export function liftRequest(plan: RequestPlan, request: Buffer): Lifted | undefined {
@@ -30,7 +43,8 @@ export function liftRequest(plan: RequestPlan, request: Buffer): Lifted | undefi
 
 function lift({ lift, group, key: keyField }: RequestPlan, request: Buffer): Lifted | undefined {
   const reader = new Reader(request);
-  let value: Buffer | undefined;
+  let valueFrom = -1;
+  let valueEnd = -1;
   let key: Buffer | undefined;
   let grouped: Buffer[] | undefined;
   while (reader.position < reader.end) {
@@ -39,31 +53,29 @@ function lift({ lift, group, key: keyField }: RequestPlan, request: Buffer): Lif
     const wireType = tag % 8;
     const number = Math.floor(tag / 8);
     reader.skip(wireType);
-    const bytes = request.subarray(from, reader.position);
     const there = group.get(number);
     if (there !== undefined) {
       if (wireType !== there.wireType && !(there.repeated && wireType === 2)) return undefined;
       grouped ??= [];
-      grouped.push(tagBytes(there.number, wireType), bytes);
+      grouped.push(tagBytes(there.number, wireType), request.subarray(from, reader.position));
     } else if (lift !== undefined && number !== lift.from.number) return undefined;
     if (lift !== undefined && number === lift.from.number) {
       if (wireType !== lift.from.wireType) return undefined;
-      value = bytes;
+      valueFrom = from;
+      valueEnd = reader.position;
     }
     if (number === keyField?.number) {
       if (wireType !== keyField.wireType) return undefined;
-      key = bytes;
+      key = request.subarray(from, reader.position);
     }
   }
-  if (lift !== undefined && value === undefined) {
-    if (lift.from.presence) return undefined; // unset is not the default value
-    value = defaultValue(lift.from);
-  }
-  return {
-    element: value ?? request,
-    key: keyField === undefined ? '' : keyText(key ?? defaultValue(keyField)),
-    group: grouped === undefined ? NOTHING : Buffer.concat(grouped),
-  };
+  const itsKey = keyField === undefined ? '' : keyText(key ?? defaultValue(keyField));
+  const itsGroup = grouped === undefined ? NOTHING : Buffer.concat(grouped);
+  if (lift === undefined) return new Lifted(request, 0, request.length, itsKey, itsGroup);
+  if (valueFrom >= 0) return new Lifted(request, valueFrom, valueEnd, itsKey, itsGroup);
+  if (lift.from.presence) return undefined; // unset is not the default value
+  const unset = defaultValue(lift.from);
+  return new Lifted(unset, 0, unset.length, itsKey, itsGroup);
 }
 
 /** A value on the wire as text, for tables. */
@@ -77,6 +89,9 @@ function tagBytes(number: number, wireType: number): Buffer {
   return bytes;
 }
 
+/** Below this length a loop is faster than a call out of JavaScript. */
+const SHORT = 32;
+
 /** One request for all of `items`, which have the same group. */
 export function batchRequest({ lift, wrap }: RequestPlan, items: readonly { readonly lifted: Lifted }[]): Buffer {
   const group = items[0]?.lifted.group ?? NOTHING;
@@ -84,11 +99,11 @@ export function batchRequest({ lift, wrap }: RequestPlan, items: readonly { read
   const tag = to.number * 8 + (to.packed ? 2 : to.wireType);
   const tagSize = varintSize(tag);
   let run = 0;
-  for (const { lifted } of items) run += lifted.element.length;
+  for (const { lifted } of items) run += lifted.end - lifted.from;
   let size = group.length;
   if (to.packed) size += tagSize + varintSize(run) + run;
   else if (lift !== undefined) size += items.length * tagSize + run;
-  else for (const { lifted } of items) size += tagSize + varintSize(lifted.element.length) + lifted.element.length;
+  else for (const { lifted } of items) size += tagSize + varintSize(lifted.end - lifted.from) + lifted.end - lifted.from;
 
   const batch = Buffer.allocUnsafe(size);
   let at = group.copy(batch, 0);
@@ -97,10 +112,11 @@ export function batchRequest({ lift, wrap }: RequestPlan, items: readonly { read
     at = writeVarint(batch, at, run);
   }
   for (const { lifted } of items) {
-    const { element } = lifted;
+    const { source, from, end } = lifted;
     if (!to.packed) at = writeVarint(batch, at, tag);
-    if (lift === undefined) at = writeVarint(batch, at, element.length);
-    at += element.copy(batch, at);
+    if (lift === undefined) at = writeVarint(batch, at, end - from);
+    if (end - from > SHORT) at += source.copy(batch, at, from, end);
+    else for (let i = from; i < end; i++) batch[at++] = source[i] as number;
   }
   return batch;
 }

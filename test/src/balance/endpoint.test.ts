@@ -267,6 +267,18 @@ describe('provisional load of an endpoint', () => {
     expect([one.load, two.load, crowd.load]).toEqual([1, 0, 1]);
   });
 
+  test('of a sure pick waits for no end of a turn, and is load until it starts or is taken back', () => {
+    const one = endpoint();
+    one.reserve(true);
+    one.reserve(true);
+    expect([clock.pending, one.load, crowd.load]).toEqual([0, 2, 2]);
+    one.started(1, clock.nowMs());
+    one.unreserve();
+    expect([one.load, one.inFlight, crowd.load]).toEqual([1, 1, 1]);
+    one.reserve();
+    expect(clock.pending).toBe(1);
+  });
+
   test('never goes below zero, whatever is reported', () => {
     const one = endpoint();
     one.ended(clock.nowMs(), 5, false);
