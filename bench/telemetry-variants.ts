@@ -10,7 +10,17 @@ import type { ClientRecipe } from './echo.ts';
 import type { SdkParts } from './telemetry-sdk.ts';
 
 /** Over the fake channel. */
-export const COST_NAMES = ['off', 'off-again', 'no-sdk', 'unsampled', 'sampled', 'spans', 'metrics', 'sampled-grpc'] as const;
+export const COST_NAMES = [
+  'off',
+  'off-again',
+  'no-sdk',
+  'unsampled',
+  'sampled',
+  'unsampled-spans',
+  'spans',
+  'metrics',
+  'sampled-grpc',
+] as const;
 /** Name of a variant over the fake channel. */
 export type CostName = (typeof COST_NAMES)[number];
 
@@ -36,8 +46,9 @@ export const COSTS: Readonly<Record<CostName, CostVariant>> = {
   'no-sdk': { about: 'default stack', policy: {}, sdk: NO_SDK },
   unsampled: { about: 'with an SDK that samples nothing, and its metrics', policy: {}, sdk: { traces: 'unsampled', metrics: true } },
   sampled: { about: 'with an SDK that samples every call, and its metrics', policy: {}, sdk: { traces: 'sampled', metrics: true } },
-  spans: { about: 'of that, spans alone', policy: {}, sdk: { traces: 'sampled', metrics: false } },
-  metrics: { about: 'of that, metrics alone', policy: {}, sdk: { traces: undefined, metrics: true } },
+  'unsampled-spans': { about: 'spans alone, none sampled', policy: {}, sdk: { traces: 'unsampled', metrics: false } },
+  spans: { about: 'spans alone, all sampled', policy: {}, sdk: { traces: 'sampled', metrics: false } },
+  metrics: { about: 'metrics alone', policy: {}, sdk: { traces: undefined, metrics: true } },
   'sampled-grpc': {
     about: "sampled, with gRPC's names besides (attempt spans, A66, A96)",
     policy: { telemetry: { names: 'both', retryMetrics: true } },

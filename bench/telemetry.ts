@@ -19,7 +19,12 @@ import { whyNotInstrumented } from './telemetry-sdk.ts';
 import { COST_NAMES, COSTS, type CostName, FLOOR_NAMES, type FloorName, LOSS_NAMES, LOSSES, type LossName } from './telemetry-variants.ts';
 
 /** What telemetry may add to a call over the fake channel, in microseconds of client CPU. */
-export const COST_BUDGET_US: Readonly<Partial<Record<CostName, number>>> = { 'no-sdk': 0.5, unsampled: 2, sampled: 6 };
+export const COST_BUDGET_US: Readonly<Partial<Record<CostName, number>>> = {
+  'no-sdk': 0.5,
+  unsampled: 2,
+  'unsampled-spans': 2,
+  sampled: 6,
+};
 /** Our loss of calls per second may be so much of instrumentation-grpc's. */
 export const LOSS_SHARE = 0.5;
 
