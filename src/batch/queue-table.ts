@@ -54,10 +54,7 @@ export class QueueTable<Q extends Idling, From> {
   #makeRoom(): boolean {
     let looked = 0;
     for (const [key, queue] of this.#queues) {
-      if (queue.idle) {
-        if (this.#last === queue) this.#last = undefined;
-        return this.#queues.delete(key);
-      }
+      if (queue.idle) return this.#queues.delete(key); // if it was the last one, the new one takes its place there
       if (++looked >= LOOKED_AT) return false;
     }
     return false;
