@@ -31,10 +31,10 @@ export class Child {
   readonly #name: string;
   #stderr = '';
 
-  /** Starts `file` (beside this one) with `args`, on `core`. */
+  /** Starts `file` (beside this one) with `args` and the flags that Node has here, on `core`. */
   constructor(file: string, args: readonly string[], core: string | undefined) {
     const path = fileURLToPath(new URL(file, import.meta.url));
-    const command = [process.execPath, path, ...args];
+    const command = [process.execPath, ...process.execArgv, path, ...args];
     if (core !== undefined) command.unshift('taskset', '-c', core);
     const [program = process.execPath, ...rest] = command;
     this.#name = `${file} ${args.join(' ')}`;

@@ -18,6 +18,7 @@ import { BatchKeys } from '../src/grpc/batch-key.ts';
 import type { CallInfo, ClientInterceptor, Door } from '../src/grpc/client-call.ts';
 import { NativeBatcher, type NativeCounts, type NativePlainReason, type NativeShared } from '../src/grpc/native-batcher.ts';
 import { NativeCall } from '../src/grpc/native-call.ts';
+import { rehearseClients } from '../src/grpc/rehearsal.ts';
 import type { StartCarrierSpan } from '../src/observe/carrier-span.ts';
 import type { Random } from '../src/random.ts';
 
@@ -47,6 +48,7 @@ export function nativeBatchClient(settings: NativeBatchSettings): ClientIntercep
   const batcherOf = (door: Door, channel: NonNullable<Door['channel']>): NativeBatcher => {
     let batcher = byDoor.get(door);
     if (batcher === undefined) {
+      rehearseClients();
       batcher = new NativeBatcher(shared, door, channel);
       byDoor.set(door, batcher);
     }

@@ -12,6 +12,7 @@ import type { Clock } from '../clock.ts';
 import type { Random } from '../random.ts';
 import type { ByteChannel, Door } from './client-call.ts';
 import { ChannelCoalescer, type CoalesceShared } from './coalescer.ts';
+import { rehearseClients } from './rehearsal.ts';
 
 /** What is known of the endpoints of one channel. */
 export interface LearnedPeers {
@@ -60,6 +61,7 @@ export class CoalesceHome {
   of(door: Door, channel: ByteChannel): ChannelCoalescer {
     const known = this.#byDoor.get(door);
     if (known !== undefined) return known;
+    rehearseClients();
     const made = new ChannelCoalescer(this.shared, door, channel, this.#learned.of(door), () => this.#all.delete(made));
     this.#byDoor.set(door, made);
     if (door.onClose !== undefined) this.#all.add(made);
