@@ -6,6 +6,7 @@
  * @packageDocumentation
  */
 import { type Entries, entriesSize, fieldSize, readEntry, writeBytes, writeEntries } from './entries.ts';
+import type { LastText } from './last-text.ts';
 import { Reader, varintSize, WireError, writeVarint } from './wire.ts';
 
 /** One call on its way to the server. In an envelope its id is its place. */
@@ -143,8 +144,8 @@ function readTimeout(reader: Reader): number {
   return timeoutUs;
 }
 
-/** @throws WireError when the bytes are not a batch, or there are more than `maxItems` items. */
-export function decodeRequest(bytes: Buffer, maxItems: number): ParsedRequest {
+/** `lastMethod`: where many messages name one method. @throws WireError when the bytes are no batch, or of over `maxItems` items. */
+export function decodeRequest(bytes: Buffer, maxItems: number, lastMethod?: LastText): ParsedRequest {
   const reader = new Reader(bytes);
   const ids: number[] = [];
   const items: WireItem[] = [];
@@ -171,7 +172,7 @@ export function decodeRequest(bytes: Buffer, maxItems: number): ParsedRequest {
         else if (at === 0x22) {
           metadata ??= [];
           readEntry(inner, metadata);
-        } else if (at === 0x32) method = inner.text();
+        } else if (at === 0x32) method = lastMethod?.read(inner) ?? inner.text();
         else inner.skip(at & 7);
       }
       reader.position = end;

@@ -71,6 +71,9 @@ class UnaryRunner implements ServerListener {
   #metadata!: Metadata;
   #request: unknown;
   #surface: UnarySurface | undefined;
+  #handling = false;
+  /** What the call ends with once its handler has returned, unless that throws. */
+  #ending: ServerStatus | undefined;
 
   constructor(path: string, handler: handleUnaryCall<unknown, unknown>, call: ServerCall) {
     this.#path = path;
@@ -96,11 +99,14 @@ class UnaryRunner implements ServerListener {
     }
     this.#surface = new UnarySurface(this.#path, this.#call, this.#metadata, this.#request);
     this.#request = undefined;
+    this.#handling = true;
     try {
       this.#handler(this.#surface, this.#respond);
     } catch {
-      this.#call.sendStatus({ code: Code.UNKNOWN, details: 'Unknown error', metadata: null });
+      this.#ending = { code: Code.UNKNOWN, details: 'Unknown error', metadata: null };
     }
+    this.#handling = false;
+    if (this.#ending !== undefined) this.#call.sendStatus(this.#ending);
   }
   onCancel(): void {
     if (this.#surface === undefined) return;
@@ -112,8 +118,12 @@ class UnaryRunner implements ServerListener {
       this.#call.sendStatus(errorToStatus(error, trailer));
       return;
     }
-    this.#call.sendMessage(value, () => this.#call.sendStatus({ code: Code.OK, details: 'OK', metadata: trailer ?? null }));
+    this.#call.sendMessage(value, () => this.#end({ code: Code.OK, details: 'OK', metadata: trailer ?? null }));
   };
+  #end(status: ServerStatus): void {
+    if (this.#handling) this.#ending = status;
+    else this.#call.sendStatus(status);
+  }
 }
 
 /** Starts `call` and runs `handler` on it. */

@@ -234,12 +234,16 @@ export class ServerHost implements CarrierHost {
 
   /** The chain that a call of its own meets which comes by a port with this list. */
   #chain(fromPort: PortList): Chain {
-    return ({ path, definition }, call, item) => {
-      let chain: ServerCall = call;
-      for (const interceptor of fromPort) chain = interceptor(definition, chain);
-      if (this.#options.fused) chain = this.#force.layer({ method: path, kind: 'unary', item, story: undefined }, chain);
-      for (const interceptor of this.#options.interceptors ?? []) chain = interceptor(definition, chain);
-      return chain;
+    const { fused, interceptors = [] } = this.#options;
+    return {
+      ours: fromPort.length === 0 && interceptors.length === 0,
+      above: ({ path, definition }, call, item) => {
+        let chain: ServerCall = call;
+        for (const interceptor of fromPort) chain = interceptor(definition, chain);
+        if (fused) chain = this.#force.layer({ method: path, kind: 'unary', item, story: undefined }, chain);
+        for (const interceptor of interceptors) chain = interceptor(definition, chain);
+        return chain;
+      },
     };
   }
 

@@ -10,6 +10,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
 import { decodeRequest, encodeReply, type ParsedRequest, WIRE_VERSION, type WireResult } from '../batch/codec.ts';
 import { IdTable } from '../batch/id-table.ts';
+import { LastText } from '../batch/last-text.ts';
 import type { Turns } from '../batch/turns.ts';
 import { WireError } from '../batch/wire.ts';
 import { Code } from '../call.ts';
@@ -107,6 +108,7 @@ class ServedTunnel implements ResultSink {
   readonly #writer: ResultWriter;
   readonly #calls = new IdTable<VirtualServerCall>();
   readonly #watch: TunnelWatch | undefined;
+  readonly #lastMethod = new LastText();
   readonly #idle = (): boolean => this.#calls.size === 0;
   readonly #keep = (call: VirtualServerCall): void => {
     this.#calls.set(call.id, call);
@@ -176,7 +178,7 @@ class ServedTunnel implements ResultSink {
     if (this.#over) return;
     let batch: ParsedRequest;
     try {
-      batch = decodeRequest(bytes, this.#limits.maxItems);
+      batch = decodeRequest(bytes, this.#limits.maxItems, this.#lastMethod);
     } catch (error) {
       this.#fail(codeOf(error), error instanceof WireError ? error.message : 'malformed message');
       return;

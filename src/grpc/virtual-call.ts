@@ -28,6 +28,7 @@ export interface CarrierFacts {
 
 /** Takes the result of an item. */
 export interface ResultSink {
+  /** Once for each item; whoever started it is to tell it that it is over (`tellCancelled`), in another turn. */
   finished(call: VirtualServerCall, result: WireResult): void;
 }
 
@@ -38,6 +39,7 @@ export class VirtualServerCall implements ServerCall {
   readonly #codec: UnaryCodec;
   readonly #deadline: Deadline;
   readonly #sink: ResultSink;
+  readonly #atOnce: boolean;
   /** The item's place among the deadlines, kept here for whoever put it there. */
   expiry: DeadlineHandle<VirtualServerCall> | undefined;
   #metadata: Metadata;
@@ -45,9 +47,11 @@ export class VirtualServerCall implements ServerCall {
   #listener: ServerListener | undefined;
   #headers: Metadata | undefined;
   #response: Buffer | undefined;
+  #messageSent = false;
   #reads = 0;
   #over = false;
 
+  /** @param atOnce - Whoever sends the message bears to be called back before `sendMessage` returns. */
   constructor(
     id: number,
     carrier: CarrierFacts,
@@ -56,6 +60,7 @@ export class VirtualServerCall implements ServerCall {
     request: Buffer,
     deadline: Deadline,
     sink: ResultSink,
+    atOnce: boolean,
   ) {
     this.id = id;
     this.#carrier = carrier;
@@ -65,6 +70,7 @@ export class VirtualServerCall implements ServerCall {
     this.requestBytes = request.length;
     this.#deadline = deadline;
     this.#sink = sink;
+    this.#atOnce = atOnce;
   }
 
   start(listener: ServerListener): void {
@@ -87,10 +93,11 @@ export class VirtualServerCall implements ServerCall {
     } else if (this.#reads === 2) this.#listener.onReceiveHalfClose();
   }
   sendMetadata(metadata: Metadata): void {
-    if (!this.#over) this.#headers ??= metadata;
+    if (!this.#over && !this.#messageSent) this.#headers ??= metadata; // on the wire they would be gone with the message
   }
   sendMessage(message: unknown, callback: () => void): void {
     if (this.#over) return;
+    this.#messageSent = true;
     let response: Buffer;
     try {
       response = this.#codec.serialize(message);
@@ -104,7 +111,9 @@ export class VirtualServerCall implements ServerCall {
       return;
     }
     this.#response = response;
-    process.nextTick(callback);
+    // grpc-js calls back once the message is written, never sooner; an interceptor may count on that.
+    if (this.#atOnce) callback();
+    else process.nextTick(callback);
   }
   sendStatus(status: ServerStatus): void {
     this.#end(status.code, status.details, status.metadata);
@@ -116,6 +125,10 @@ export class VirtualServerCall implements ServerCall {
   get over(): boolean {
     return this.#over;
   }
+  /** grpc-js tells interceptors and handlers "cancelled" after every call, and after the status. */
+  tellCancelled(): void {
+    this.#listener?.onCancel();
+  }
 
   #end(code: number, details: string, trailers?: Metadata | null): void {
     if (this.#over) return;
@@ -124,8 +137,6 @@ export class VirtualServerCall implements ServerCall {
     const headers = this.#headers;
     this.#request = EMPTY;
     this.#response = this.#headers = undefined;
-    // grpc-js tells interceptors and handlers "cancelled" after every call, and after the status.
-    process.nextTick(() => this.#listener?.onCancel());
     this.#sink.finished(this, {
       id: this.id,
       code,

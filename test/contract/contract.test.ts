@@ -6,15 +6,26 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { type Deviation, deviations } from './deviations.ts';
 import { bare, doors } from './doors.ts';
 import type { Lanes } from './log.ts';
-import { play } from './rig.ts';
+import { play, type Scenario } from './rig.ts';
 import { scenarios } from './scenarios/index.ts';
-import { transports } from './transports.ts';
+import { type Transport, transports } from './transports.ts';
 
 /**
  * Both ends keep a call's deadline. Whose timer is first after this process stood still is nobody's promise, so a difference there
  * must come each time.
  */
 const endsLate = (lanes: Lanes): boolean => JSON.stringify(lanes).includes('Deadline exceeded');
+
+/** What bare grpc-js does; where timers race, what it does twice in a row. */
+async function reference(transport: Transport, scenario: Scenario): Promise<Lanes> {
+  let expected = await play(bare, transport, scenario);
+  for (let again = 0; again < 5 && endsLate(expected); again++) {
+    const before = expected;
+    expected = await play(bare, transport, scenario);
+    if (isDeepStrictEqual(expected, before)) break;
+  }
+  return expected;
+}
 
 const needed = new Set<Deviation>();
 const played = new Set<string>();
@@ -23,7 +34,7 @@ describe.each(transports)('contract over $name', (transport) => {
   const here = scenarios.filter((scenario) => scenario.transports?.includes(transport.name) ?? true);
 
   test.each(here)('$name', { timeout: 60_000 }, async (scenario) => {
-    const expected = await play(bare, transport, scenario);
+    const expected = await reference(transport, scenario);
     played.add(`${transport.name}: ${scenario.name}`);
     expect(expected, 'the scenario must observe something').not.toEqual({});
     for (const door of doors) {

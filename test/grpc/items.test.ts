@@ -5,8 +5,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { Metadata, ServerInterceptingCall, type ServerInterceptor, status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
 import { transports } from '../contract/transports.ts';
-import { metadataOf, UNREADABLE, UNSERIALIZABLE } from '../support/loopback.ts';
-import { itemForms, play, type Scene } from './item-stage.ts';
+import { type Handlers, metadataOf, UNREADABLE, UNSERIALIZABLE } from '../support/loopback.ts';
+import { itemForms, play, type Scene, type ServerLog } from './item-stage.ts';
 
 const trailers = { 'x-plain': ['one', 'two'], 'x-data-bin': ['00ff10', ''], 'grpc-status-details-bin': '0a0b' };
 const store = new AsyncLocalStorage<string>();
@@ -56,6 +56,51 @@ const changes: ServerInterceptor = (_definition, call) =>
       next({ ...given, metadata: changed });
     },
   });
+
+/** Answers in its own turn; notes what it sees before it returns. */
+function handlerTurns(log: ServerLog): Handlers['say'] {
+  return (call, callback) => {
+    log.watch(call);
+    callback(null, { text: 'fine' });
+    log.lane(call.metadata).push(`handler: answered, cancelled ${call.cancelled}`);
+  };
+}
+
+/** Answers in another turn; notes what it sees then. */
+function laterTurns(log: ServerLog): Handlers['say'] {
+  return (call, callback) => {
+    log.watch(call);
+    setTimeout(() => {
+      callback(null, { text: 'fine' });
+      log.lane(call.metadata).push(`handler: answered, cancelled ${call.cancelled}`);
+    }, 1);
+  };
+}
+
+/** Is told when a message is on its way, and says what it was doing. */
+function hearsWritten(log: ServerLog): ServerInterceptor {
+  return (_definition, call) => {
+    let lane: unknown[] = [];
+    const intercepting = new ServerInterceptingCall(call, {
+      start: (next) =>
+        next({
+          onReceiveMetadata: (metadata, pass) => {
+            lane = log.lane(metadata);
+            pass(metadata);
+          },
+        }),
+    });
+    const send = intercepting.sendMessage.bind(intercepting);
+    intercepting.sendMessage = (message, callback) => {
+      send(message, () => {
+        lane.push('written');
+        callback();
+      });
+      lane.push('handed down');
+    };
+    return intercepting;
+  };
+}
 
 const scenes: readonly Scene[] = [
   { name: 'an answer' },
@@ -123,6 +168,39 @@ const scenes: readonly Scene[] = [
       callback(null, { text: 'second' });
     },
   },
+  {
+    name: 'a handler that answers and then throws',
+    looseHeaders: true,
+    handler: (log) => (call, callback) => {
+      log.watch(call);
+      callback(null, { text: 'answered' });
+      throw new Error('secret words');
+    },
+  },
+  {
+    name: 'a handler that fails the call and then throws',
+    handler: (log) => (call, callback) => {
+      log.watch(call);
+      callback({ code: status.NOT_FOUND, details: 'first' });
+      throw new Error('secret words');
+    },
+  },
+  {
+    name: 'a handler that answers and then sends headers and an error',
+    looseHeaders: true,
+    handler: (log) => (call, callback) => {
+      log.watch(call);
+      callback(null, { text: 'answered' });
+      call.sendMetadata(metadataOf({ 'x-head': 'late' }));
+      callback({ code: status.NOT_FOUND, details: 'second' });
+    },
+  },
+  ...[handlerTurns, laterTurns].map((turns) => ({
+    name: `the order of news, ${turns.name}, interceptors in between`,
+    handler: turns,
+    server: (log: ServerLog) => ({ interceptors: [log.interceptor('first'), hearsWritten(log)] }),
+  })),
+  ...[handlerTurns, laterTurns].map((turns) => ({ name: `the order of news, ${turns.name}`, handler: turns })),
   {
     name: 'a handler that never answers a call with a deadline (K8)',
     timeoutMs: 60,
