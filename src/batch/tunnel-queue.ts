@@ -9,8 +9,8 @@
  * @packageDocumentation
  */
 import type { Clock } from '../clock.ts';
-import type { FrameItem } from './codec.ts';
 import { IdTable } from './id-table.ts';
+import type { FrameItem } from './request-codec.ts';
 
 /** What the queue needs to know about an item. */
 export interface TunnelItem extends FrameItem {

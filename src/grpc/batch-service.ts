@@ -5,7 +5,8 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import { Metadata, type ServerWritableStream } from '@grpc/grpc-js';
-import { decodeRequest, type ParsedRequest, WIRE_VERSION, type WireResult } from '../batch/codec.ts';
+import type { WireResult } from '../batch/reply-codec.ts';
+import { decodeRequest, type ParsedRequest, WIRE_VERSION } from '../batch/request-codec.ts';
 import type { Turns } from '../batch/turns.ts';
 import { WireError } from '../batch/wire.ts';
 import { Code } from '../call.ts';

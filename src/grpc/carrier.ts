@@ -5,7 +5,8 @@
  */
 import { Metadata, type StatusObject } from '@grpc/grpc-js';
 import type { EndpointLoad } from '../balance/book.ts';
-import { decodeReply, encodeRequest, type ParsedReply, type WireResult } from '../batch/codec.ts';
+import { decodeReply, type ParsedReply, type WireResult } from '../batch/reply-codec.ts';
+import { encodeRequest } from '../batch/request-codec.ts';
 import { Code, isBusy } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { AMBIGUOUS_KEY, UNPROCESSED_KEY } from '../errors.ts';

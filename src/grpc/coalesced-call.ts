@@ -4,8 +4,8 @@
  * @packageDocumentation
  */
 import { Metadata, type StatusObject } from '@grpc/grpc-js';
-import type { WireResult } from '../batch/codec.ts';
 import type { Entries } from '../batch/entries.ts';
+import type { WireResult } from '../batch/reply-codec.ts';
 import { Code } from '../call.ts';
 import type { DeadlineQueue } from '../deadline/deadline-queue.ts';
 import type { CallRecord } from '../observe/call-record.ts';

@@ -4,7 +4,8 @@
  * @packageDocumentation
  */
 import { Metadata, type StatusObject } from '@grpc/grpc-js';
-import { MAX_TIMEOUT_US, type WireItem, type WireResult } from '../batch/codec.ts';
+import type { WireResult } from '../batch/reply-codec.ts';
+import { MAX_TIMEOUT_US, type WireItem } from '../batch/request-codec.ts';
 import { Code } from '../call.ts';
 import { AMBIGUOUS_KEY } from '../errors.ts';
 import type { BatchForm } from '../observe/batch-metrics.ts';

@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 import type { Metadata } from '@grpc/grpc-js';
-import type { WireItem } from '../batch/codec.ts';
+import type { WireItem } from '../batch/request-codec.ts';
 import { Code } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { DeadlineQueue } from '../deadline/deadline-queue.ts';

@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-import { encodeReply, resultSize, type WireResult } from '../batch/codec.ts';
+import { encodeReply, resultSize, type WireResult } from '../batch/reply-codec.ts';
 import type { Clock } from '../clock.ts';
 
 /** Where the messages go. */

@@ -28,11 +28,12 @@ import { AdvertisingCall, type AnyHandler, guardStream, guardUnary, type UnaryMe
 import { type Chain, ItemRunner } from './item-runner.ts';
 import { BATCH_SUFFIX, CAPABILITY_KEY, TUNNEL_PATH } from './metadata.ts';
 import { type CarrierHost, listBehind, type PortList, PortLists } from './port-lists.ts';
+import type { TunnelStream } from './served-tunnel.ts';
 import type { ServerCall } from './server-call.ts';
 import { FusedServerCall } from './server-door.ts';
 import type { ServerForce, ServerHostOptions } from './server-host-options.ts';
 import { onDrain, watchPorts } from './server-shadow.ts';
-import { TunnelService, type TunnelStream } from './tunnel-service.ts';
+import { TunnelService } from './tunnel-service.ts';
 
 /** Servers that have been attached, so that none is twice. */
 const ATTACHED = new WeakSet<Server>();
@@ -196,7 +197,11 @@ export class ServerHost implements CarrierHost {
         if (!tunnels) stream.emit('error', { code: Code.UNIMPLEMENTED, details: 'inmesh: no tunnels here' });
         return;
       }
-      this.#tunnels.serve(stream, (path) => this.#unary.get(path), this.#chain(fromPort.list), fromPort.connection);
+      this.#tunnels.serve(stream, {
+        find: (path) => this.#unary.get(path),
+        chain: this.#chain(fromPort.list),
+        connection: fromPort.connection,
+      });
     };
     register(TUNNEL_PATH, handler as AnyHandler, identity as LooseSerialize, identity, 'bidi');
   }

@@ -8,8 +8,9 @@
  */
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { EndpointLoad } from '../balance/book.ts';
-import { decodeReply, encodeFrame, type ParsedReply, type WireResult } from '../batch/codec.ts';
 import type { FlushReason } from '../batch/partition.ts';
+import { decodeReply, type ParsedReply, type WireResult } from '../batch/reply-codec.ts';
+import { encodeFrame } from '../batch/request-codec.ts';
 import { type FrameLimits, type TunnelItem, TunnelQueue } from '../batch/tunnel-queue.ts';
 import { Code, isBusy } from '../call.ts';
 import type { CancelTimer, Clock } from '../clock.ts';

@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 import type { Deadline, Metadata } from '@grpc/grpc-js';
-import type { WireResult } from '../batch/codec.ts';
+import type { WireResult } from '../batch/reply-codec.ts';
 import { Code } from '../call.ts';
 import type { DeadlineHandle } from '../deadline/deadline-queue.ts';
 import { toEntries } from './metadata.ts';

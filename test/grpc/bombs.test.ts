@@ -6,7 +6,7 @@ import { connect } from 'node:http2';
 import { gzipSync } from 'node:zlib';
 import { status as Code, type StatusObject } from '@grpc/grpc-js';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { encodeFrame } from '../../src/batch/codec.ts';
+import { encodeFrame } from '../../src/batch/request-codec.ts';
 import { createMesh } from '../../src/mesh.ts';
 import { MeshServer } from '../../src/mesh-server.ts';
 import { Gate, type RunningServer, serve } from '../support/loopback.ts';

@@ -3,7 +3,7 @@
  */
 import { Server, status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
-import { encodeReply } from '../../src/batch/codec.ts';
+import { encodeReply } from '../../src/batch/reply-codec.ts';
 import { createMesh, type Mesh } from '../../src/mesh.ts';
 import { MeshServer } from '../../src/mesh-server.ts';
 import { seededRandom } from '../../src/random.ts';

@@ -2,7 +2,8 @@
  * A server that says it takes batches, and answers them as the test wants: on the sibling path of a plain grpc-js `Server`.
  */
 import { type Metadata, type MethodDefinition, Server, type ServerWritableStream } from '@grpc/grpc-js';
-import { decodeRequest, encodeReply, type WireItem, type WireResult } from '../../src/batch/codec.ts';
+import { encodeReply, type WireResult } from '../../src/batch/reply-codec.ts';
+import { decodeRequest, type WireItem } from '../../src/batch/request-codec.ts';
 import { flat, type Handlers, metadataOf, type RunningServer, type ServeOptions, serve } from '../support/loopback.ts';
 
 export type CarrierStream = ServerWritableStream<Buffer, Buffer>;

@@ -10,7 +10,8 @@ import {
   Metadata,
   type StatusObject,
 } from '@grpc/grpc-js';
-import { decodeReply, encodeFrame, encodeRequest, type WireItem, type WireResult } from '../../src/batch/codec.ts';
+import { decodeReply, type WireResult } from '../../src/batch/reply-codec.ts';
+import { encodeFrame, encodeRequest, type WireItem } from '../../src/batch/request-codec.ts';
 import type { Form } from './pair.ts';
 
 export const SAY = '/loop.Echo/Say';

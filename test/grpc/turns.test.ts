@@ -4,7 +4,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ServerInterceptingCall } from '@grpc/grpc-js';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { encodeFrame } from '../../src/batch/codec.ts';
+import { encodeFrame } from '../../src/batch/request-codec.ts';
 import { createMesh } from '../../src/mesh.ts';
 import { MeshServer } from '../../src/mesh-server.ts';
 import { type RunningServer, serve } from '../support/loopback.ts';

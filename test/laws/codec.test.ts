@@ -7,18 +7,10 @@ import { create, createFileRegistry, type DescMessage, fromBinary, toBinary } fr
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  decodeReply,
-  decodeRequest,
-  encodeFrame,
-  encodeReply,
-  encodeRequest,
-  resultSize,
-  type WireItem,
-  type WireResult,
-} from '../../src/batch/codec.ts';
 import type { Entries } from '../../src/batch/entries.ts';
 import { LastText } from '../../src/batch/last-text.ts';
+import { decodeReply, encodeReply, resultSize, type WireResult } from '../../src/batch/reply-codec.ts';
+import { decodeRequest, encodeFrame, encodeRequest, type WireItem } from '../../src/batch/request-codec.ts';
 import { varintSize, WireError, writeVarint } from '../../src/batch/wire.ts';
 
 const MAX = 2 ** 53;

@@ -14,7 +14,7 @@ import {
   type ServiceDefinition,
   type sendUnaryData,
 } from '@grpc/grpc-js';
-import { decodeRequest } from '../../src/batch/codec.ts';
+import { decodeRequest } from '../../src/batch/request-codec.ts';
 import { createMesh } from '../../src/mesh.ts';
 import { bind } from '../support/loopback.ts';
 import { answerOf, authorizationOf, codeOf, detailsOf, type Flat, hasCredentials, headersOf, ordersOf, trailersOf } from './workload.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { decodeRequest, encodeRequest, MAX_TIMEOUT_US } from '../../../src/batch/codec.ts';
+import { decodeRequest, encodeRequest, MAX_TIMEOUT_US } from '../../../src/batch/request-codec.ts';
 import { timeoutText } from '../../../src/deadline/wire-timeout.ts';
 
 describe('grpc-timeout', () => {
